@@ -1,0 +1,66 @@
+"""The command line: `speechrnn COMMAND ...`. A command's module is imported only when it is called."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from speechrnn.errors import InputError
+
+# command: what it does. Each is a module of this package with `add_arguments(parser)` and `run(args) -> exit status`.
+COMMANDS = {
+    "transcribe": "say what is spoken in audio files",
+    "prepare": "turn a corpus into manifests",
+    "train": "train an acoustic model",
+    "export": "turn a training run into a model package",
+    "evaluate": "transcribe a manifest and score the result",
+    "score": "score hypotheses against references",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 all was done, 1 something could not be used, 2 wrong usage."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog="speechrnn",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Speech recognition with deep bidirectional GRUs and CTC.",
+        epilog="commands:\n"
+        + "".join(f"  {name:12}{what}\n" for name, what in COMMANDS.items())
+        + "\n`speechrnn COMMAND --help` shows a command's arguments and examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"speechrnn {version('speechrnn')}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    command = parser.parse_args(argv[:1]).command
+    module = import_module(f"speechrnn.cli.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"speechrnn {command}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=module.__doc__,
+    )
+    module.add_arguments(parser)
+    try:
+        return module.run(parser.parse_args(argv[1:]))
+    except InputError as error:
+        print(f"speechrnn {command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("speechrnn"):
+            raise
+        print(
+            f"speechrnn {command}: needs the module {error.name!r}, which is not installed: "
+            "pip install 'speechrnn[train]' brings what training needs",
+            file=sys.stderr,
+        )
+        return 1
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"speechrnn {command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"speechrnn {command}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,1 @@
+"""Corpora, batches and audio for training. Needs the extra `speechrnn[train]`."""

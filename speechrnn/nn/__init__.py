@@ -1,0 +1,1 @@
+"""The network and its loss, in torch. Needs the extra `speechrnn[train]`."""

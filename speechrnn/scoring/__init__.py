@@ -1,0 +1,1 @@
+"""Scoring: how far hypotheses are from references. Torch-free."""

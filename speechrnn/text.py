@@ -1,0 +1,102 @@
+"""Text in and out of the acoustic model: named normalisers and the tokenizer."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from speechrnn.errors import InputError
+
+BLANK = "<blank>"  # token 0, the CTC blank
+BOUNDARY = "|"  # stands for the space between words: tokens.txt never holds a bare space
+
+
+def raw(text: str) -> str:
+    """The text as it is, in Unicode's composed form (NFC) with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def upper(text: str) -> str:
+    """`raw`, in capitals."""
+    return raw(text).upper()
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {"raw": raw, "upper": upper}
+
+
+def normaliser(name: str) -> Callable[[str], str]:
+    """The normaliser of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in NORMALISERS:
+        raise InputError(f"normaliser {name!r}: expected one of {', '.join(NORMALISERS)}")
+    return NORMALISERS[name]
+
+
+def characters(texts: Iterable[str]) -> list[str]:
+    """The distinct characters of normalised texts, sorted, without the space."""
+    return sorted(set().union(*texts) - {" "})
+
+
+class Tokenizer:
+    """Characters as tokens: normalised text to token ids and back.
+
+    Token 0 is the CTC blank; the space is written as the boundary token ``|``.
+    """
+
+    def __init__(self, tokens: Sequence[str]):
+        if not tokens or tokens[0] != BLANK:
+            raise InputError(f"tokens: the first must be {BLANK}, found {tokens[0] if tokens else 'none'!r}")
+        self.tokens = list(tokens)
+        self._ids = {token: index for index, token in enumerate(tokens)}
+        if len(self._ids) != len(tokens):
+            repeated = sorted(token for token in self._ids if self.tokens.count(token) > 1)
+            raise InputError(f"tokens: each may stand once, found again: {' '.join(repeated)}")
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str]) -> "Tokenizer":
+        """The tokenizer whose alphabet is the characters of these normalised texts."""
+        return cls([BLANK, BOUNDARY, *characters(texts)])
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Tokenizer":
+        """Read tokens.txt: one "token id" a line, ids from 0 upwards in order.
+
+        Raises:
+            InputError: a line is not of that form.
+        """
+        tokens = []
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+            fields = line.split(" ")
+            if len(fields) != 2 or fields[1] != str(len(tokens)) or not fields[0]:
+                raise InputError(f"{path}, line {number}: expected '<token> {len(tokens)}', found {line!r}")
+            tokens.append(fields[0])
+        return cls(tokens)
+
+    def lines(self) -> str:
+        """The contents of tokens.txt."""
+        return "".join(f"{token} {index}\n" for index, token in enumerate(self.tokens))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def outside(self, text: str) -> list[str]:
+        """The characters of a normalised text that have no token, in order of appearance."""
+        return [c for c in text if c == BOUNDARY or (c != " " and c not in self._ids)]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a normalised text.
+
+        Raises:
+            InputError: it holds characters that have no token; they are named.
+        """
+        missing = self.outside(text)
+        if missing:
+            raise InputError(f"{text!r}: characters outside the alphabet: {' '.join(map(repr, sorted(set(missing))))}")
+        return [self._ids[BOUNDARY if c == " " else c] for c in text]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of token ids (blanks and repeats already removed), with single spaces between words."""
+        return " ".join("".join(self.tokens[i] for i in ids).replace(BOUNDARY, " ").split())
