@@ -1,0 +1,136 @@
+"""`speechrnn score` end to end: the forms of REF and HYP, what is missing or too much, and bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speechrnn.cli import main
+
+
+def lines(path, *rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return lines(
+        tmp_path / "test.jsonl",
+        {"id": "u1", "audio_filepath": "u1.wav", "text": "go for it"},
+        {"id": "u2", "audio_filepath": "u2.wav", "text": "énough"},
+        {"id": "u3", "audio_filepath": "u3.wav", "text": "", "nonspeech": True},
+    )
+
+
+REPORT = """\
+%WER 50.00 [ 2 / 4, 1 ins, 0 del, 1 sub ]
+%CER 33.33 [ 5 / 15, 3 ins, 0 del, 2 sub ]
+%SER 66.67 [ 2 / 3 ]
+normaliser: raw
+"""
+
+
+def test_manifest_against_kaldi_text_in_a_process_of_its_own(manifest, tmp_path):
+    hypotheses = tmp_path / "hyp.txt"
+    hypotheses.write_bytes("\ufeffu1 go\tfor at\r\nu2 énough\r\nu3 hmm\r\n".encode())  # as Windows writes it
+    done = subprocess.run(
+        [sys.executable, "-m", "speechrnn", "score", manifest, str(hypotheses)],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == REPORT.replace("5 / 15, 3 ins, 0 del, 2 sub", "4 / 15, 3 ins, 0 del, 1 sub").replace(
+        "33.33", "26.67"
+    )
+
+
+def test_json_lines_and_details_read_again(manifest, tmp_path, capsys):
+    hypotheses = lines(
+        tmp_path / "hyp.jsonl",
+        {"id": "u3", "text": "hmm"},
+        {"id": "u2", "text": "énough"},
+        {"id": "u1", "text": "go for us"},
+    )
+    details = str(tmp_path / "details.jsonl")
+    assert main(["score", manifest, hypotheses, "--details", details]) == 0
+    assert capsys.readouterr() == (REPORT, "")
+    assert [json.loads(line)["aligned"] for line in Path(details).read_text(encoding="utf-8").splitlines()] == [
+        "go for (it->us)",
+        "énough",
+        "(*->hmm)",
+    ]
+    assert main(["score", details, details]) == 0  # its references against its hypotheses
+    assert capsys.readouterr() == (REPORT, "")
+
+
+def test_missing_and_extra_hypotheses_are_named(manifest, tmp_path, capsys):
+    hypotheses = tmp_path / "hyp.txt"
+    hypotheses.write_text("u1 go for it\nu3\nu8 more\nu9 and more\n")
+    assert main(["score", manifest, str(hypotheses)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("%WER 25.00 [ 1 / 4, 0 ins, 1 del, 0 sub ]\n")
+    missing, extra = err.splitlines()
+    assert "1 of 3 utterances have no hypothesis" in missing and missing.endswith(": u2")
+    assert "2 of 4 hypotheses have no reference" in extra and extra.endswith(": u8 u9")
+
+
+def test_ids_from_file_names_are_those_of_the_manifest(tmp_path, capsys):
+    manifest = lines(tmp_path / "nemo.jsonl", {"audio_filepath": "clips/one.wav", "text": "a b"})
+    hypotheses = tmp_path / "hyp.txt"
+    hypotheses.write_text("one a b\n")
+    assert main(["score", manifest, str(hypotheses)]) == 0
+    assert capsys.readouterr().out.startswith("%WER 0.00 [ 0 / 2,")
+
+
+def test_no_reference_words(tmp_path, capsys):
+    text = tmp_path / "text"
+    text.write_text("u1\n")
+    assert main(["score", str(text), str(text)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("%WER n/a [ 0 / 0, 0 ins, 0 del, 0 sub ]\n%CER n/a [")
+    assert "nan" not in out
+
+
+def test_the_normaliser_is_applied_and_named(tmp_path, capsys):
+    reference, hypothesis = tmp_path / "ref", tmp_path / "hyp"
+    reference.write_text("u1 Go\n")
+    hypothesis.write_text("u1 gO\n")
+    assert main(["score", "--normaliser", "upper", str(reference), str(hypothesis)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("%WER 0.00") and out.endswith("normaliser: upper\n")
+
+
+@pytest.mark.parametrize(
+    "contents, expected",
+    [
+        ("u1 a\nu1 b\n", "line 2: the id 'u1' stands on more than one line"),
+        ('{"id": "u1", "text": "a"}\n{"id": "u1", "text": "b"}\n', "line 2: the id 'u1' stands on more than one line"),
+        ('{"id": "u1", "text": "a"}\nu2 b\n', "line 2: expected a JSON object"),
+        ('{"text": "a"}\n', "line 1: expected an 'id'"),
+        ('{"id": "u1"}\n', "line 1: expected 'text'"),
+        ('{"id": "u1", "text": 3}\n', "line 1: expected a text, found 3"),
+        ("\n", "found no utterance"),
+        ("other a\n", "found none of them (but such as 'other')"),
+        (b"u1 \xff\n", "expected a manifest or a Kaldi text file"),
+        (None, "expected a manifest or a Kaldi text file"),
+    ],
+)
+def test_bad_hypotheses(tmp_path, capsys, contents, expected):
+    reference, hypothesis = tmp_path / "ref", tmp_path / "hyp"
+    reference.write_text("u1 a\n")
+    if contents is not None:
+        hypothesis.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    assert main(["score", str(reference), str(hypothesis)]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1
+    assert str(hypothesis) in err and expected in err
+
+
+def test_a_null_reference_is_an_error(tmp_path, capsys):
+    details = lines(tmp_path / "d.jsonl", {"id": "u1", "reference": None, "hypothesis": "a"})
+    assert main(["score", details, details]) == 1
+    assert "line 1: expected a text, found None" in capsys.readouterr().err
