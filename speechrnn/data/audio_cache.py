@@ -1,0 +1,72 @@
+"""Decoded audio of a corpus as one memory-mapped file of int16 samples: decoded once, read by every epoch."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from speechrnn.audio import read_audio
+from speechrnn.errors import InputError
+from speechrnn.manifest import Utterance, write_atomically
+
+
+class AudioCache:
+    """The waveforms of the utterances whose audio could be read. `unreadable` maps the ids of the others to the reason."""
+
+    def __init__(self, utterances: Sequence[Utterance], sample_rate: int, folder: str | os.PathLike, progress: Callable = iter):
+        """Opens the cache of exactly these recordings below `folder`, or decodes them first. `progress` wraps the loop."""
+        key = hashlib.sha256(json.dumps([sample_rate, *map(_fingerprint, utterances)]).encode()).hexdigest()[:16]
+        samples, index = Path(folder, f"{key}.int16"), Path(folder, f"{key}.json")
+        if not index.exists():
+            _decode(utterances, sample_rate, samples, index, progress)
+        contents = json.loads(index.read_text())
+        self.unreadable: dict[str, str] = contents["unreadable"]
+        self._spans: dict[str, list[int]] = contents["spans"]
+        self._samples = np.memmap(samples, dtype=np.int16, mode="r")
+
+    def samples(self, id: str) -> int:
+        """The length of an utterance, in samples."""
+        start, end = self._spans[id]
+        return end - start
+
+    def waveform(self, id: str) -> np.ndarray:
+        """(samples,) float32 in [-1, 1)."""
+        start, end = self._spans[id]
+        return self._samples[start:end].astype(np.float32) / 32768.0
+
+
+def _fingerprint(utterance: Utterance) -> list:
+    path = Path(utterance.audio_filepath)
+    stat = path.stat() if path.exists() else None
+    changed = [stat.st_size, stat.st_mtime_ns] if stat else []
+    return [utterance.id, str(path), utterance.offset, utterance.duration, *changed]
+
+
+def _decode(utterances: Sequence[Utterance], sample_rate: int, samples: Path, index: Path, progress: Callable) -> None:
+    samples.parent.mkdir(parents=True, exist_ok=True)
+    partial = samples.with_name(f"{samples.name}.{os.getpid()}.part")
+    spans, unreadable, end = {}, {}, 0
+    try:
+        with open(partial, "wb") as file:
+            for utterance in progress(utterances):
+                try:
+                    wave = read_audio(
+                        utterance.audio_filepath, sample_rate, offset=utterance.offset, duration=utterance.duration
+                    )
+                except (InputError, OSError) as error:
+                    unreadable[utterance.id] = str(error)
+                    continue
+                file.write(np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16).tobytes())
+                spans[utterance.id] = [end, end + len(wave)]
+                end += len(wave)
+            file.flush()
+            os.fsync(file.fileno())
+        if not spans:
+            raise InputError(f"no audio could be read; the first of {len(unreadable)}: {next(iter(unreadable.values()))}")
+        os.replace(partial, samples)
+    finally:
+        partial.unlink(missing_ok=True)
+    write_atomically(index, json.dumps({"spans": spans, "unreadable": unreadable}))

@@ -1,0 +1,49 @@
+"""The batch plan: which utterances go together, in which order. A pure function of durations, seed and epoch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+JITTER = 0.1  # durations vary by this share before sorting, so that an utterance meets others each epoch
+
+
+def plan(
+    durations: Sequence[float], seed: int, epoch: int, max_seconds: float, world: int = 1, accumulate: int = 1
+) -> list[np.ndarray]:
+    """The batches of one epoch: arrays of indices into `durations` (seconds), each index in exactly one of them.
+
+    A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance
+    is alone). The batches are in random order but for the first group of `world * accumulate`, which holds the longest: what
+    does not fit in memory fails in the first second. The number of batches is a multiple of `world * accumulate`; step s
+    consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice
+    the accumulation.
+    """
+    seconds = np.asarray(durations, dtype=np.float64)
+    random = np.random.default_rng([seed, epoch])
+    order = np.argsort(seconds * random.uniform(1 - JITTER, 1 + JITTER, len(seconds)), kind="stable")[::-1]
+    batches: list[list[int]] = []
+    longest = 0.0
+    for index in order:
+        longest = max(longest, seconds[index]) if batches else seconds[index]
+        if not batches or longest * (len(batches[-1]) + 1) > max_seconds:
+            batches.append([])
+            longest = seconds[index]
+        batches[-1].append(int(index))
+    group = world * accumulate
+    while len(batches) % group:
+        fullest = max(range(len(batches)), key=lambda i: len(batches[i]))
+        batch = batches[fullest]
+        if len(batch) == 1:
+            raise ValueError(f"{len(seconds)} utterances cannot be spread over {group} batches a step")
+        batches[fullest : fullest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+    padded = [seconds[batch].max() * len(batch) for batch in batches]
+    first = np.argsort(padded, kind="stable")[::-1][:group]
+    rest = random.permutation(np.setdiff1d(np.arange(len(batches)), first))
+    return [np.array(batches[i]) for i in [*first, *rest]]
+
+
+def padding_share(durations: Sequence[float], batches: Sequence[np.ndarray]) -> float:
+    """The share of the batches' audio that is padding, 0 to 1."""
+    seconds = np.asarray(durations, dtype=np.float64)
+    padded = sum(seconds[batch].max() * len(batch) for batch in batches)
+    return 1.0 - sum(seconds[batch].sum() for batch in batches) / padded

@@ -1,0 +1,22 @@
+"""Connectionist temporal classification: the loss, and whether it can be met (Graves et al., ICML 2006)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def frames_needed(labels: Sequence[int]) -> int:
+    """The fewest frames that can emit these labels: one each, and a blank between two equal neighbours."""
+    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+
+
+def ctc_loss(log_probs: Tensor, frame_lengths: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:
+    """The negative log-likelihood of each utterance, (batch,) float32; infinite where the frames are too few.
+
+    `log_probs` (batch, frames, tokens), blank 0; `labels` (batch, longest) or concatenated (sum of label_lengths,).
+    """
+    with torch.autocast(log_probs.device.type, enabled=False):
+        return torch.nn.functional.ctc_loss(
+            log_probs.float().transpose(0, 1), labels, frame_lengths, label_lengths, blank=0, reduction="none"
+        )

@@ -1,0 +1,61 @@
+"""The acoustic model: waveforms to log-probabilities of tokens."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from speechrnn.nn.front_end import FrontEnd, FrontEndConfig, Normalise, feature_width
+from speechrnn.nn.recurrent import RecurrentLayer, reversed_order
+from speechrnn.nn.spec_augment import SpecAugment, SpecAugmentConfig
+from speechrnn.nn.subsampling import Subsampling
+
+
+@dataclass
+class ModelConfig:
+    """The shape of the network; `conf/` gives the reasons for values."""
+
+    sample_rate: int = 16000
+    front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
+    subsampling: int = 4
+    channels: int = 32  # of the subsampling convolutions
+    cell: str = "gru"  # gru, lstm or rnn
+    bidirectional: bool = True
+    lookahead: int = 10  # future frames that each forward-only layer sees
+    layers: int = 3
+    hidden: int = 256  # a direction
+    dropout: float = 0.3
+
+
+class CTCModel(nn.Module):
+    """Front end -> SpecAugment (when training) -> subsampling -> recurrent layers -> linear -> log-softmax."""
+
+    def __init__(self, config: ModelConfig, tokens: int, spec_augment: SpecAugmentConfig | None = None):
+        super().__init__()
+        self.config = config
+        features = feature_width(config.front_end, config.sample_rate)
+        width = config.hidden * (2 if config.bidirectional else 1)
+        self.front_end = FrontEnd(config.front_end, config.sample_rate)
+        self.normalise = Normalise(config.front_end.normalise, features)
+        self.spec_augment = SpecAugment(spec_augment or SpecAugmentConfig())
+        self.subsampling = Subsampling(config.subsampling, features, config.channels, width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(config.cell, width, config.hidden, config.bidirectional, config.lookahead, config.dropout)
+            for _ in range(config.layers)
+        )
+        self.output = nn.Linear(width, tokens)
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, samples) in [-1, 1], (batch,) samples -> (batch, frames, tokens) natural logs in float32, (batch,) frames."""
+        with torch.autocast(waveform.device.type, enabled=False):  # energies need float32
+            x, lengths = self.front_end(waveform, lengths)  # (batch, frames, features)
+            x = self.normalise(x, lengths)
+        if self.training:
+            x = self.spec_augment(x, lengths)
+        x, lengths = self.subsampling(x, lengths)  # (batch, frames / subsampling, width)
+        x = self.dropout(x)
+        reversal = reversed_order(lengths, x.shape[1])
+        for layer in self.layers:
+            x = layer(x, lengths, reversal)  # (batch, frames / subsampling, width)
+        return self.output(x).float().log_softmax(dim=-1), lengths

@@ -1,0 +1,111 @@
+"""The configuration of a training run: typed, from YAML and `key=value` arguments."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from speechrnn.errors import InputError
+from speechrnn.nn.model import ModelConfig
+from speechrnn.nn.spec_augment import SpecAugmentConfig
+
+
+@dataclass
+class DataConfig:
+    """Where the utterances are and how they are batched."""
+
+    train: list[str] = field(default_factory=list)  # manifests
+    dev: str | None = None  # a manifest of other speakers; without one only the loss is reported
+    normaliser: str = "raw"
+    max_seconds: float = 80.0  # of audio in a batch, padding included
+    cache: str = "runs/cache"  # folder of decoded audio
+
+
+@dataclass
+class AugmentConfig:
+    """What is done to the audio of each batch."""
+
+    speed: list[float] = field(default_factory=lambda: [0.9, 1.0, 1.1])
+    spec: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)
+
+
+@dataclass
+class OptimiserConfig:
+    """AdamW with linear warm-up and cosine decay."""
+
+    epochs: int = 60
+    rate: float = 1.5e-3
+    warmup: float = 0.2  # share of all steps
+    weight_decay: float = 0.01
+    clip: float = 5.0  # largest gradient norm
+    accumulate: int = 1  # batches a step
+    average: float = 0.0  # decay of the running average of weights that is evaluated and exported; 0: the weights themselves
+
+
+@dataclass
+class Config:
+    """A training run."""
+
+    name: str = "model"
+    run: str = "runs/model"  # folder of the run
+    seed: int = 1
+    language: str = "en"
+    device: str = "auto"  # auto, cpu or cuda
+    precision: str = "auto"  # auto: bfloat16 where the device has it in hardware, else float32
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+
+def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file and apply `key=value` arguments, such as ``model.layers=5``.
+
+    Raises:
+        InputError: the file cannot be read, a key is unknown (its nearest neighbour is named), or a value has the wrong type.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    for override in overrides:
+        if "=" not in override:
+            raise InputError(f"{override!r}: expected key=value, such as model.layers=5")
+    try:
+        parts = [("", OmegaConf.load(path)), *((o, OmegaConf.from_dotlist([o])) for o in overrides)]
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    config = OmegaConf.structured(Config)
+    for where, part in parts:
+        _check_keys(where or str(path), part, config)
+        try:
+            config = OmegaConf.merge(config, part)
+        except OmegaConfBaseException as error:
+            raise InputError(f"{where or path}: {str(error).splitlines()[0]} (key {error.full_key})") from None
+    return OmegaConf.to_object(config)
+
+
+def _check_keys(where: str, given: Any, expected: Any) -> None:
+    from omegaconf import DictConfig, OmegaConf
+
+    if not isinstance(given, DictConfig):
+        raise InputError(f"{where}: expected keys and values")
+    known = _keys(OmegaConf.to_container(expected))
+    for key in _keys(OmegaConf.to_container(given)):
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            last = difflib.get_close_matches(key.split(".")[-1], [k.split(".")[-1] for k in known], n=1, cutoff=0.8)
+            if last:
+                near = next(k for k in known if k.split(".")[-1] == last[0])
+            raise InputError(f"{where}: unknown key {key!r}; the nearest known one is {near!r}")
+
+
+def _keys(tree: dict, prefix: str = "") -> list[str]:
+    keys = []
+    for key, value in tree.items():
+        keys.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            keys += _keys(value, f"{prefix}{key}.")
+    return keys
+
+
