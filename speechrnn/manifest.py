@@ -53,7 +53,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
     utterances = [_parse(f"{path}, line {n}", line, path.parent) for n, line in enumerate(lines, start=1) if line.strip()]

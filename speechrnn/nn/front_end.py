@@ -102,17 +102,19 @@ class FrontEnd(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Mean and variance normalisation of each feature, per utterance over its valid frames, or by the training set's statistics.
+    """Mean and variance normalisation of each feature: per utterance over its valid frames, or by the training set's statistics.
 
-    Energies more than 80 dB below the utterance's loudest are raised to that floor first: digital silence, which is infinitely
+    Per utterance, energies more than 80 dB below the utterance's loudest are raised to that floor first: digital silence, which is infinitely
     far down, would otherwise decide the mean, and a change of gain would change what is seen.
     """
 
-    def __init__(self, mode: str, width: int):
+    def __init__(self, config: FrontEndConfig, width: int):
         super().__init__()
+        mode = config.normalise
         if mode not in ("utterance", "global", "none"):
             raise InputError(f"front_end.normalise: expected utterance, global or none, found {mode!r}")
         self.mode = mode
+        self.floored = config.kind != "mfcc"  # cepstra are not energies
         self.register_buffer("mean", torch.zeros(width), persistent=mode == "global")
         self.register_buffer("deviation", torch.ones(width), persistent=mode == "global")
 
@@ -120,8 +122,9 @@ class Normalise(nn.Module):
         """(batch, frames, features) and (batch,) frames -> the same shape, zero beyond each length."""
         valid = frame_mask(lengths, features.shape[1])[:, :, None]
         if self.mode == "utterance":
-            loudest = features.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
-            features = torch.maximum(features, loudest - DYNAMIC_RANGE)
+            if self.floored:
+                loudest = features.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
+                features = torch.maximum(features, loudest - DYNAMIC_RANGE)
             count = lengths[:, None, None]
             mean = (features * valid).sum(1, keepdim=True) / count
             centred = (features - mean) * valid

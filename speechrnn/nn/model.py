@@ -36,7 +36,7 @@ class CTCModel(nn.Module):
         features = feature_width(config.front_end, config.sample_rate)
         width = config.hidden * (2 if config.bidirectional else 1)
         self.front_end = FrontEnd(config.front_end, config.sample_rate)
-        self.normalise = Normalise(config.front_end.normalise, features)
+        self.normalise = Normalise(config.front_end, features)
         self.spec_augment = SpecAugment(spec_augment or SpecAugmentConfig())
         self.subsampling = Subsampling(config.subsampling, features, config.channels, width)
         self.dropout = nn.Dropout(config.dropout)

@@ -50,6 +50,7 @@ class Config:
     run: str = "runs/model"  # folder of the run
     seed: int = 1
     language: str = "en"
+    output_case: str = "as_is"  # of transcripts: as_is, lower or upper
     device: str = "auto"  # auto, cpu or cuda
     precision: str = "auto"  # auto: bfloat16 where the device has it in hardware, else float32
     data: DataConfig = field(default_factory=DataConfig)
@@ -109,3 +110,8 @@ def _keys(tree: dict, prefix: str = "") -> list[str]:
     return keys
 
 
+def config_from_dict(values: dict) -> Config:
+    """The configuration that a checkpoint holds, checked like a file."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))

@@ -1,0 +1,39 @@
+"""Turn a training run into a model package that `transcribe` and `evaluate` read.
+
+  speechrnn export runs/an4 runs/an4/package
+  speechrnn export runs/an4/last.pt models/an4 --card CARD.md
+
+Of a run's folder the checkpoint with the lowest dev WER is taken, or the last one where there was no dev set.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from speechrnn.errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("run", metavar="RUN", help="folder of a training run, or a checkpoint")
+    parser.add_argument("package", metavar="DST", help="directory to write")
+    parser.add_argument("--card", metavar="FILE", help="Markdown to begin MODEL_CARD.md with: purpose, data, licences, limits")
+    parser.add_argument(
+        "--dtype", choices=("float16", "float32"), default="float16", help="how matrices are stored (default: float16)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export."""
+    card = ""
+    if args.card:
+        try:
+            card = Path(args.card).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{args.card}: expected a Markdown file: {error}") from None
+    from speechrnn.training.export import export
+
+    difference = export(args.run, args.package, half=args.dtype == "float16", card=card)
+    size = sum(file.stat().st_size for file in Path(args.package).rglob("*") if file.is_file())
+    print(f"{args.package}: {size / 1e6:.1f} MB, at most {difference:.1g} from torch", file=sys.stderr)
+    return 0

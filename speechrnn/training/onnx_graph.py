@@ -1,0 +1,212 @@
+"""The acoustic model as an ONNX graph, written node by node from the weights."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from speechrnn.nn.front_end import DYNAMIC_RANGE, ENERGY_FLOOR, FrontEnd, Normalise
+from speechrnn.nn.model import CTCModel
+from speechrnn.nn.recurrent import Lookahead, RecurrentLayer
+from speechrnn.nn.subsampling import Subsampling
+
+OPSET = 18
+# torch stacks the gates of a GRU as r z n, ONNX as z r h; of an LSTM as i f g o, ONNX as i o f c
+GATES = {nn.GRU: ("GRU", [1, 0, 2]), nn.LSTM: ("LSTM", [0, 3, 1, 2]), nn.RNN: ("RNN", [0])}
+
+
+def build(model: CTCModel, half: bool) -> bytes:
+    """Serialise the model in evaluation mode: `waveform` (batch, samples) and `lengths` (batch,) to `log_probs` (batch, frames,
+    tokens) and `frame_lengths` (batch,). `half` stores matrices as float16 behind a Cast, which is folded at load."""
+    graph = Graph(half)
+    x, lengths, count = front_end(graph, model.front_end, "waveform", "lengths")
+    x = normalise(graph, model.normalise, x, lengths, count)
+    x, lengths, count = subsampling(graph, model.subsampling, x, lengths, count)
+    x = graph.add("Transpose", x, perm=[1, 0, 2])  # (frames, batch, width), as ONNX's recurrences want it
+    for layer in model.layers:
+        x = recurrent_layer(graph, layer, x, lengths, count)
+    x = graph.add("Transpose", linear(graph, model.output, x), perm=[1, 0, 2])
+    graph.add("LogSoftmax", x, axis=-1, output="log_probs")
+    graph.add("Identity", lengths, output="frame_lengths")
+    inputs = [("waveform", TensorProto.FLOAT, ["batch", "samples"]), ("lengths", TensorProto.INT64, ["batch"])]
+    outputs = [
+        ("log_probs", TensorProto.FLOAT, ["batch", "frames", model.output.out_features]),
+        ("frame_lengths", TensorProto.INT64, ["batch"]),
+    ]
+    return graph.serialise(inputs, outputs)
+
+
+class Graph:
+    """Nodes and constants in the making. Values are known by their names."""
+
+    def __init__(self, half: bool):
+        self.half = half
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    def add(self, op: str, *inputs: str, output: str | None = None, outputs: int = 1, **attributes: Any) -> Any:
+        """Add a node; returns the name of its output, or a list of names if it has several."""
+        stem = f"{op}_{len(self.nodes)}"
+        names = [output or stem] if outputs == 1 else [f"{stem}_{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def integers(self, *values: int) -> str:
+        """A vector of int64."""
+        return self._constant(np.array(values, dtype=np.int64))
+
+    def scalar(self, value: float | int) -> str:
+        """A float32 or int64 without dimensions."""
+        return self._constant(np.array(value, dtype=np.int64 if isinstance(value, int) else np.float32))
+
+    def exact(self, tensor: Tensor) -> str:
+        """A float32 constant that is never stored in float16."""
+        return self._constant(tensor.detach().cpu().float().numpy())
+
+    def weight(self, tensor: Tensor) -> str:
+        """A weight; matrices are stored in float16 if the graph is `half`."""
+        if not self.half or tensor.dim() < 2:
+            return self.exact(tensor)
+        name = self._constant(tensor.detach().cpu().numpy().astype(np.float16))
+        return self.add("Cast", name, to=TensorProto.FLOAT)
+
+    def _constant(self, array: np.ndarray) -> str:
+        name = f"constant_{len(self.constants)}"
+        if array.ndim <= 1 and array.size <= 4:  # small ones are named by their value and shared
+            name = f"{array.dtype}_{array.ndim}_{'_'.join(map(str, np.ravel(array)))}"
+        self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        return name
+
+    def serialise(self, inputs: list[tuple], outputs: list[tuple]) -> bytes:
+        """The checked model as bytes."""
+        graph = helper.make_graph(
+            self.nodes,
+            "speechrnn",
+            [helper.make_tensor_value_info(*value) for value in inputs],
+            [helper.make_tensor_value_info(*value) for value in outputs],
+            list(self.constants.values()),
+        )
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9, producer_name="speechrnn"
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model.SerializeToString()
+
+
+def front_end(g: Graph, module: FrontEnd, waveform: str, lengths: str) -> tuple[str, str, str]:
+    """`FrontEnd.forward`. Returns features (batch, frames, features), their lengths, and the largest of these."""
+    shift, window = module.shift, module.window
+    frame_lengths = g.add("Div", g.add("Add", lengths, g.scalar(shift // 2)), g.scalar(shift))
+    frame_lengths = g.add("Max", frame_lengths, g.scalar(1))
+    count = g.add("ReduceMax", frame_lengths, keepdims=0)
+    first = shift // 2 - window // 2
+    end = g.add("Add", g.add("Mul", count, g.scalar(shift)), g.scalar(first + window - shift))
+    period = g.add("Unsqueeze", g.add("Mul", lengths, g.scalar(2)), g.integers(1))
+    index = g.add("Mod", g.add("Range", g.scalar(first), end, g.scalar(1)), period)
+    index = g.add("Min", index, g.add("Sub", g.add("Sub", period, g.scalar(1)), index))
+    mirrored = g.add("Unsqueeze", g.add("GatherElements", waveform, index, axis=1), g.integers(1))
+    # A convolution with the rows of the basis is the matrix product with every frame
+    spectrum = g.add("Conv", mirrored, g.exact(module.basis[:, None, :]), strides=[shift])
+    real, imaginary = g.add("Split", spectrum, axis=1, num_outputs=2, outputs=2)
+    energy = g.add("Add", g.add("Mul", real, real), g.add("Mul", imaginary, imaginary))
+    x = g.add("Transpose", energy, perm=[0, 2, 1])
+    if module.mel is not None:
+        x = g.add("MatMul", x, g.exact(module.mel))
+    x = g.add("Log", g.add("Max", x, g.scalar(ENERGY_FLOOR)))
+    if module.cosine is not None:
+        x = g.add("MatMul", x, g.exact(module.cosine))
+    return x, frame_lengths, count
+
+
+def mask(g: Graph, lengths: str, count: str) -> str:
+    """`frame_mask` as float32, (batch, count)."""
+    t = g.add("Range", g.scalar(0), count, g.scalar(1))
+    valid = g.add("Less", g.add("Unsqueeze", t, g.integers(0)), g.add("Unsqueeze", lengths, g.integers(1)))
+    return g.add("Cast", valid, to=TensorProto.FLOAT)
+
+
+def normalise(g: Graph, module: Normalise, x: str, lengths: str, count: str) -> str:
+    """`Normalise.forward`."""
+    valid = g.add("Unsqueeze", mask(g, lengths, count), g.integers(2))
+    if module.mode != "utterance":
+        centred = g.add("Sub", x, g.exact(module.mean))
+        return g.add("Mul", g.add("Div", centred, g.exact(module.deviation)), valid)
+    if module.floored:
+        padding = g.add("Mul", g.add("Sub", valid, g.scalar(1.0)), g.scalar(1e9))  # far below any energy
+        loudest = g.add("ReduceMax", g.add("Add", x, padding), g.integers(1, 2))
+        x = g.add("Max", x, g.add("Sub", loudest, g.scalar(DYNAMIC_RANGE)))
+    frames = g.add("Unsqueeze", g.add("Cast", lengths, to=TensorProto.FLOAT), g.integers(1, 2))
+    mean = g.add("Div", g.add("ReduceSum", g.add("Mul", x, valid), g.integers(1)), frames)
+    centred = g.add("Mul", g.add("Sub", x, mean), valid)
+    variance = g.add("Div", g.add("ReduceSum", g.add("Mul", centred, centred), g.integers(1)), frames)
+    return g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.scalar(1e-5))))
+
+
+def subsampling(g: Graph, module: Subsampling, x: str, lengths: str, count: str) -> tuple[str, str, str]:
+    """`Subsampling.forward`."""
+    x = g.add("Unsqueeze", x, g.integers(1))
+    for convolution, stride in zip(module.convolutions, module.strides, strict=True):
+        x = g.add("Mul", x, g.add("Unsqueeze", mask(g, lengths, count), g.integers(1, 3)))
+        pads = [*convolution.padding, *convolution.padding]
+        weights = g.weight(convolution.weight), g.exact(convolution.bias)
+        x = g.add("Relu", g.add("Conv", x, *weights, strides=convolution.stride, pads=pads))
+        lengths = g.add("Div", g.add("Add", lengths, g.scalar(stride - 1)), g.scalar(stride))
+        count = g.add("Div", g.add("Add", count, g.scalar(stride - 1)), g.scalar(stride))
+    x = g.add("Transpose", x, perm=[0, 2, 1, 3])
+    x = g.add("Reshape", x, g.integers(0, 0, module.projection.in_features))
+    return layer_norm(g, module.norm, linear(g, module.projection, x)), lengths, count
+
+
+def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count: str) -> str:
+    """`RecurrentLayer.forward` on (frames, batch, width). Both directions are one node, whose `sequence_lens` reverses each
+    utterance within its own length."""
+    op, order = GATES[type(layer.forwards)]
+    directions = [layer.forwards] if layer.backwards is None else [layer.forwards, layer.backwards]
+    hidden = layer.forwards.hidden_size
+    stacked = [
+        torch.stack([in_gate_order(getattr(d, name), order) for d in directions]) for name in ("weight_ih_l0", "weight_hh_l0")
+    ]
+    biases = torch.stack(
+        [torch.cat([in_gate_order(getattr(d, n), order) for n in ("bias_ih_l0", "bias_hh_l0")]) for d in directions]
+    )
+    attributes: dict[str, Any] = {"hidden_size": hidden, "direction": "forward"}
+    if op == "GRU":
+        attributes["linear_before_reset"] = 1
+    if layer.backwards is not None:
+        attributes["direction"] = "bidirectional"
+    sequence_lens = g.add("Cast", lengths, to=TensorProto.INT32)
+    y = g.add(op, x, *map(g.weight, stacked), g.exact(biases), sequence_lens, **attributes)
+    y = g.add("Transpose", y, perm=[0, 2, 1, 3])  # (frames, directions, batch, hidden) -> (frames, batch, directions, hidden)
+    y = g.add("Reshape", y, g.integers(0, 0, hidden * len(directions)))
+    if layer.lookahead is not None:
+        y = lookahead(g, layer.lookahead, y, lengths, count)
+    y = layer_norm(g, layer.norm, y)
+    return g.add("Add", x, y) if layer.residual else y
+
+
+def lookahead(g: Graph, module: Lookahead, x: str, lengths: str, count: str) -> str:
+    """`Lookahead.forward` on (frames, batch, width)."""
+    x = g.add("Transpose", x, perm=[1, 2, 0])
+    x = g.add("Mul", x, g.add("Unsqueeze", mask(g, lengths, count), g.integers(1)))
+    convolution = module.convolution
+    x = g.add("Conv", x, g.weight(convolution.weight), group=convolution.groups, pads=[0, module.frames])
+    return g.add("Transpose", x, perm=[2, 0, 1])
+
+
+def linear(g: Graph, module: nn.Linear, x: str) -> str:
+    """x @ weight.T + bias."""
+    return g.add("Add", g.add("MatMul", x, g.weight(module.weight.T)), g.exact(module.bias))
+
+
+def layer_norm(g: Graph, module: nn.LayerNorm, x: str) -> str:
+    """Layer normalisation of the last axis."""
+    return g.add("LayerNormalization", x, g.exact(module.weight), g.exact(module.bias), axis=-1, epsilon=module.eps)
+
+
+def in_gate_order(weights: Tensor, order: list[int]) -> Tensor:
+    """The gates, stacked along the first axis, in another order."""
+    gates = weights.chunk(len(order))
+    return torch.cat([gates[i] for i in order])
