@@ -3,3 +3,40 @@
 >>> import speechrnn
 >>> speechrnn.load("an4").transcribe("examples/letters.wav").text  # doctest: +SKIP
 """
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speechrnn.recognizer import Recognizer
+    from speechrnn.transcript import Transcript
+
+__all__ = ["Recognizer", "Transcript", "load"]
+
+
+def load(name_or_path: str | os.PathLike | None = None, threads: int | None = None) -> "Recognizer":
+    """A recogniser with a model package: a bundled one by its name, one in a directory, or the default one.
+
+    Args:
+        name_or_path: the package; None is the default one.
+        threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
+
+    Raises:
+        speechrnn.errors.InputError: there is no such package, or it cannot be used.
+    """
+    from speechrnn.recognizer import Recognizer
+
+    return Recognizer(name_or_path, threads)
+
+
+def __getattr__(name: str) -> Any:
+    """`Recognizer` and `Transcript` on first use: `import speechrnn` brings not even numpy."""
+    if name == "Recognizer":
+        from speechrnn.recognizer import Recognizer
+
+        return Recognizer
+    if name == "Transcript":
+        from speechrnn.transcript import Transcript
+
+        return Transcript
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

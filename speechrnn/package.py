@@ -1,0 +1,197 @@
+"""Model packages: a directory with everything that recognition needs.
+
+model.onnx     waveform in, log-probabilities out; see `speechrnn.acoustic`
+tokens.txt     the tokenizer: "token id" a line
+model.json     what `Package` holds, under the same names
+MODEL_CARD.md  data, licences, figures, limits
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from speechrnn.errors import InputError
+from speechrnn.manifest import write_atomically
+from speechrnn.text import BOUNDARY, Tokenizer, normaliser
+
+FORMAT = 1  # the newest format of model.json that this code reads
+DEFAULT = "an4"  # the bundled package that is used when none is named
+BUNDLED = Path(__file__).parent / "pretrained"
+FILES = ("model.onnx", "tokens.txt", "model.json")
+
+OUTPUT_CASES = ("lower", "upper", "as_is")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model package's description, read and checked.
+
+    `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
+    `normaliser` is what the training texts went through, `output_case` what transcripts go through.
+    """
+
+    format: int
+    name: str
+    sample_rate: int
+    front_end: dict[str, Any]
+    subsampling: int
+    seconds_per_frame: float
+    token_type: str
+    word_boundary: str
+    normaliser: str
+    output_case: str
+    decoder: dict[str, Any]
+    language: str
+    training: dict[str, Any]
+    tokenizer: Tokenizer
+    directory: Path
+
+    @property
+    def model_path(self) -> Path:
+        return self.directory / "model.onnx"
+
+    @property
+    def samples_per_frame(self) -> int:
+        """The hop of the output frames in samples, a whole number."""
+        return round(self.seconds_per_frame * self.sample_rate)
+
+
+DESCRIBED = tuple(field for field in fields(Package) if field.name not in ("tokenizer", "directory"))
+
+
+def read_package(path: str | os.PathLike) -> Package:
+    """Read and check a package's description and tokens. The model itself is read by `speechrnn.acoustic.AcousticModel`.
+
+    Raises:
+        InputError: a file or a key is missing or wrong, or the package is of a newer format than this code reads.
+    """
+    directory = Path(path)
+    missing = [name for name in FILES if not (directory / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{directory}: expected a model package ({', '.join(FILES)}), found no {' and no '.join(missing)}; "
+            "`speechrnn export` makes a package of a training run"
+        )
+    where = directory / "model.json"
+    try:
+        description = json.loads(where.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where}: expected JSON: {error}") from None
+    _check(str(where), description)
+    try:
+        tokenizer = Tokenizer.read(directory / "tokens.txt")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
+    return Package(**{f.name: description[f.name] for f in DESCRIBED}, tokenizer=tokenizer, directory=directory)
+
+
+def _check(where: str, description: Any) -> None:
+    """Raise an InputError that begins with `where` if this is not the description of a package that we can use."""
+    if not isinstance(description, dict):
+        raise InputError(f"{where}: expected a JSON object, found {type(description).__name__}")
+    version = description.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise InputError(f"{where}: format {version}: this speechrnn reads up to format {FORMAT}; upgrade")
+    missing = [field.name for field in DESCRIBED if field.name not in description]
+    if missing:
+        raise InputError(f"{where}: missing: {', '.join(missing)}")
+    for field in DESCRIBED:
+        value, kind = description[field.name], getattr(field.type, "__origin__", field.type)
+        right = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
+        if not right or (kind in (int, float) and not 0 < value < float("inf")):
+            wanted = {int: "a positive whole number", float: "a positive number", str: "a string", dict: "an object"}
+            raise InputError(f"{where}: {field.name}: expected {wanted[kind]}, found {value!r}")
+    for name, known in (
+        ("token_type", ("characters",)),
+        ("word_boundary", (BOUNDARY,)),
+        ("output_case", OUTPUT_CASES),
+    ):
+        if description[name] not in known:
+            raise InputError(f"{where}: {name}: expected {' or '.join(map(repr, known))}, found {description[name]!r}")
+    if description["decoder"].get("method") != "greedy":
+        raise InputError(f"{where}: decoder: expected the method 'greedy', found {description['decoder']!r}")
+    try:
+        normaliser(description["normaliser"])
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    hop = description["seconds_per_frame"] * description["sample_rate"]
+    if round(hop) < 1 or abs(hop - round(hop)) > 1e-3:
+        raise InputError(f"{where}: seconds_per_frame: expected a whole number of samples, found {hop:g}")
+
+
+def bundled() -> list[str]:
+    """The names of the packages that come with speechrnn."""
+    return sorted(path.parent.name for path in BUNDLED.glob("*/model.json"))
+
+
+def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
+    """The directory of a package: of the default one, of a bundled one by its name, or the directory given.
+
+    A bundled name goes before a directory of the same name; ``./an4`` is always the directory.
+
+    Raises:
+        InputError: there is neither; the bundled names are listed.
+    """
+    wanted = DEFAULT if name_or_path is None else os.fspath(name_or_path)
+    names = bundled()
+    if wanted in names:
+        return BUNDLED / wanted
+    if name_or_path is not None and os.path.isdir(wanted):
+        return Path(wanted)
+    raise InputError(
+        f"model {wanted!r}: expected the directory of a model package or a bundled name "
+        f"({', '.join(names) or 'none is bundled here'}), found neither"
+    )
+
+
+def write_package(
+    directory: str | os.PathLike,
+    model_onnx: bytes,
+    tokenizer: Tokenizer,
+    description: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write a package, complete or not at all.
+
+    The files are written into a directory beside it, which then takes its name; a package that stood there is replaced
+    only then, whole.
+
+    Args:
+        directory: the package; its parent is made if need be.
+        model_onnx: the serialised model.
+        tokenizer: what the model's outputs mean.
+        description: the contents of model.json.
+        card: the contents of MODEL_CARD.md.
+
+    Raises:
+        InputError: the description is not one that `read_package` takes, or something else than a package stands there.
+    """
+    directory = Path(os.path.abspath(directory))
+    _check(str(directory / "model.json"), dict(description))
+    empty = directory.is_dir() and not any(directory.iterdir())
+    if directory.exists() and not empty and not (directory / "model.json").is_file():
+        raise InputError(f"{directory}: expected nothing there or a model package to replace, found something else")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
+    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        write_atomically(partial / "model.onnx", model_onnx)
+        write_atomically(partial / "tokens.txt", tokenizer.lines())
+        write_atomically(partial / "model.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(partial / "MODEL_CARD.md", card)
+        if directory.exists():
+            os.rename(directory, replaced)
+        try:
+            os.rename(partial, directory)
+        except OSError:
+            if replaced.exists():
+                os.rename(replaced, directory)
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
