@@ -1,0 +1,201 @@
+"""Transcribe the utterances of a manifest with a model and score the result.
+
+Prints the word, character and sentence error rates in Kaldi's lines. References and hypotheses are compared after the
+model's own normaliser. An utterance whose audio cannot be read counts as all words deleted and makes the exit status 1.
+
+A manifest with "test" in its name is a test set: each evaluation on it is logged in `<name>.evaluations.jsonl` beside it.
+
+  speechrnn evaluate MODEL dev.jsonl --details details.jsonl
+  speechrnn evaluate MODEL test.jsonl --record recipes/an4/results.jsonl
+
+--record adds a row to a results.jsonl, in place of an older one of the same system, manifest and seed, and writes
+RESULTS.md beside it from all its rows.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from speechrnn.audio import read_audio
+from speechrnn.errors import InputError
+from speechrnn.manifest import Utterance, read_manifest, write_atomically
+from speechrnn.recognizer import Recognizer
+from speechrnn.scoring.errors import Score, score
+from speechrnn.scoring.results import append_row, git_commit, is_test_set, log_evaluation, read_rows
+
+CHUNK_SECONDS = 600.0  # audio in memory at a time: 38 MB at 16 kHz
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model package: its directory, or the name of a bundled one")
+    parser.add_argument("manifest", metavar="MANIFEST", help="the utterances, as JSON lines")
+    parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
+    parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")
+    parser.add_argument("--system", metavar="NAME", help="the system's name in the record (default: the model's)")
+    parser.add_argument("--threads", type=_positive, metavar="N", help="processor threads (default: one a core)")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, found {text}")
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.record:
+        read_rows(args.record)  # a record that cannot be added to is known before the work, not after it
+    utterances = read_manifest(args.manifest)
+    recognizer = Recognizer(args.model, args.threads)
+    package = recognizer.package
+    started = time.perf_counter()
+    hypotheses, seconds = _transcribe(recognizer, utterances)
+    elapsed = time.perf_counter() - started
+    result = score({utterance.id: utterance.text for utterance in utterances}, hypotheses, package.normaliser)
+    if is_test_set(args.manifest):
+        _log(args, recognizer, result)  # before anybody can have seen the figures
+    if args.details:
+        write_atomically(args.details, result.details())
+    sys.stdout.write(f"{result.report()}utterances: {len(utterances)}\nseconds of audio: {seconds:.2f}\n")
+    rtf = elapsed / seconds if seconds else None
+    if rtf is not None:
+        _say(f"{elapsed:.1f} s for {seconds:.1f} s of audio, reading included: RTF {rtf:.4f}")
+    if result.missing:
+        _say(
+            f"{len(result.missing)} of {len(utterances)} utterances could not be read, all their words count as deleted"
+            + ("; nothing is recorded" if args.record else "")
+        )
+        return 1
+    if args.record:
+        append_row(args.record, _row(args, recognizer, result, seconds, rtf))
+    return 0
+
+
+def _transcribe(recognizer: Recognizer, utterances: Sequence[Utterance]) -> tuple[dict[str, str], float]:
+    """The texts by utterance id, without those whose audio cannot be read, and the seconds of audio read."""
+    texts: dict[str, str] = {}
+    seconds = 0.0
+    rate = recognizer.package.sample_rate
+    with _progress(len(utterances)) as advance:
+        for chunk in _chunks(utterances, rate):
+            transcripts = recognizer.transcribe_waveforms([waveform for _, waveform in chunk])
+            texts.update((utterance.id, t.text) for (utterance, _), t in zip(chunk, transcripts, strict=True))
+            seconds += sum(len(waveform) for _, waveform in chunk) / rate
+            advance(len(chunk))
+    return texts, seconds
+
+
+def _chunks(utterances: Sequence[Utterance], rate: int) -> Iterator[list]:
+    """Lists of (utterance, waveform (samples,)) that end where they reach `CHUNK_SECONDS`."""
+    chunk: list = []
+    samples = 0
+    for utterance in utterances:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                waveform = read_audio(
+                    utterance.audio_filepath, rate, offset=utterance.offset, duration=utterance.duration
+                )
+        except InputError as error:
+            _say(f"utterance {utterance.id}: {error}")
+            continue
+        for warning in caught:
+            _say(f"warning: utterance {utterance.id}: {warning.message}")
+        chunk.append((utterance, waveform))
+        samples += len(waveform)
+        if samples >= CHUNK_SECONDS * rate:
+            yield chunk
+            chunk, samples = [], 0
+    if chunk:
+        yield chunk
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr if that is a terminal; yields what advances it."""
+    if not sys.stderr.isatty():
+        yield lambda utterances: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("utterances", total=total)
+        yield lambda utterances: progress.advance(task, utterances)
+
+
+def _say(message: str) -> None:
+    print(f"speechrnn evaluate: {message}", file=sys.stderr)
+
+
+def _command_line(args: argparse.Namespace) -> str:
+    words = ["speechrnn", "evaluate", args.model, args.manifest]
+    for option in ("details", "record", "system", "threads"):
+        value = getattr(args, option)
+        if value is not None:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> None:
+    package = recognizer.package
+    with open(package.model_path, "rb") as file:
+        model_hash = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    entry = {
+        "date": _now(),
+        "model": package.name,
+        "directory": str(package.directory.resolve()),
+        "model_sha256": model_hash,
+        "words": asdict(result.words),
+        "unreadable": len(result.missing),
+        "command": _command_line(args),
+    }
+    try:
+        count = log_evaluation(args.manifest, entry)
+    except OSError as error:
+        _say(f"warning: this evaluation of the test set {args.manifest} is not logged: {error}")
+    else:
+        _say(f"evaluation {count} of this test set")
+
+
+def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, seconds: float, rtf: float | None) -> dict:
+    package = recognizer.package
+    return {
+        "date": _now(),
+        "commit": git_commit([args.record, Path(args.record).with_name("RESULTS.md")]),
+        "system": args.system or package.name,
+        "manifest": Path(args.manifest).name,
+        "seed": package.training.get("seed"),
+        "data": package.training.get("data"),
+        "parameters": package.training.get("parameters"),
+        "minutes": package.training.get("minutes"),
+        "normaliser": package.normaliser,
+        "decoding": package.decoder["method"],
+        "utterances": len(result.utterances),
+        "words": asdict(result.words),
+        "errors": result.words.errors,
+        "characters": asdict(result.characters),
+        "wrong_sentences": result.wrong_sentences,
+        "seconds": round(seconds, 2),
+        "rtf": None if rtf is None else round(rtf, 5),
+        "command": _command_line(args),
+        "speechrnn": version("speechrnn"),
+        "python": platform.python_version(),
+        "onnxruntime": version("onnxruntime"),
+        "processors": os.cpu_count(),
+    }
