@@ -96,8 +96,9 @@ def _section(system: str, rows: Sequence[dict]) -> str:
 
 
 def _about(row: dict) -> str:
+    data = row.get("data")
     facts = {
-        "training data": row.get("data"),
+        "training data": ", ".join(data) if isinstance(data, list) else data,
         "parameters": _number(row.get("parameters"), ",d"),
         "decoding": row["decoding"],
         "normaliser": row["normaliser"],
@@ -113,7 +114,7 @@ def _table_row(row: dict) -> str:
         percent(words.rate),
         words.line().split(maxsplit=2)[2],
         percent(characters.rate),
-        _number(row.get("minutes"), ".0f"),
+        _number(row.get("minutes"), ".1f"),
         _number(row.get("rtf"), ".4f"),
         row["date"][:10],
         row.get("commit"),

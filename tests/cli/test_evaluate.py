@@ -178,7 +178,7 @@ def test_record(dev, package_dir, tmp_path, capsys):
     record = tmp_path / "recipes" / "results.jsonl"
     description = json.loads((package_dir / "model.json").read_text())
     for seed in (1, 2):
-        description["training"] = {"seed": seed, "data": "train.jsonl", "parameters": 1234567, "minutes": 9.6}
+        description["training"] = {"seed": seed, "data": ["train.jsonl"], "parameters": 1234567, "minutes": 9.6}
         model = tmp_path / f"seed{seed}"
         write_package(model, (package_dir / "model.onnx").read_bytes(), Tokenizer(TOKENS), description, "# tones\n")
         command = ["evaluate", str(model), str(dev), "--record", str(record), "--system", "a tone"]
@@ -193,7 +193,7 @@ def test_record(dev, package_dir, tmp_path, capsys):
     assert rows[0]["command"] == (f"speechrnn evaluate {tmp_path / 'seed1'} {dev} --record {record} --system 'a tone'")
     rendered = (tmp_path / "recipes" / "RESULTS.md").read_text(encoding="utf-8")
     assert "training data: train.jsonl; parameters: 1,234,567; decoding: greedy; normaliser: upper" in rendered
-    assert "| 2 | 28.57 | [ 2 / 7, 1 ins, 0 del, 1 sub ] | 8.70 | 10 |" in rendered
+    assert "| 2 | 28.57 | [ 2 / 7, 1 ins, 0 del, 1 sub ] | 8.70 | 9.6 |" in rendered
     assert "Mean over 2 seeds (n = 2): WER 28.57 %, standard deviation 0.00; CER 8.70 %" in rendered
     assert rows[1]["command"] in rendered
 

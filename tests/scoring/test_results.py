@@ -16,7 +16,7 @@ def row(seed, substitutions, **other):
         "system": "gru",
         "manifest": "test.jsonl",
         "seed": seed,
-        "data": "train.jsonl",
+        "data": ["train.jsonl", "more.jsonl"],
         "parameters": 5123456,
         "minutes": 61.7,
         "normaliser": "upper",
@@ -42,12 +42,12 @@ the number of processors and the character errors.
 
 ### gru
 
-training data: train.jsonl; parameters: 5,123,456; decoding: greedy; normaliser: upper; utterances: 130
+training data: train.jsonl, more.jsonl; parameters: 5,123,456; decoding: greedy; normaliser: upper; utterances: 130
 
 | seed | WER % | words | CER % | minutes | RTF | date | commit |
 |---|---|---|---|---|---|---|---|
-| 1 | 5.95 | [ 46 / 773, 3 ins, 3 del, 40 sub ] | 1.00 | 62 | 0.0123 | 2026-02-03 | abc1234 |
-| 2 | 6.73 | [ 52 / 773, 3 ins, 3 del, 46 sub ] | 1.00 | 62 | 0.0123 | 2026-02-03 | abc1234 |
+| 1 | 5.95 | [ 46 / 773, 3 ins, 3 del, 40 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
+| 2 | 6.73 | [ 52 / 773, 3 ins, 3 del, 46 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
 
 Mean over 2 seeds (n = 2): WER 6.34 %, standard deviation 0.55; CER 1.00 %, standard deviation 0.00.
 
