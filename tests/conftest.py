@@ -93,7 +93,7 @@ def tone_model() -> bytes:
             helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
         ],
         [
-            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "frames", "tokens"]),
+            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, ["batch", "frames", len(TOKENS)]),
             helper.make_tensor_value_info("frame_lengths", TensorProto.INT64, ["batch"]),
         ],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from speechrnn.nn.front_end import frame_mask
+
 
 def frames_needed(labels: Sequence[int]) -> int:
     """The fewest frames that can emit these labels: one each, and a blank between two equal neighbours."""
@@ -20,3 +22,19 @@ def ctc_loss(log_probs: Tensor, frame_lengths: Tensor, labels: Tensor, label_len
         return torch.nn.functional.ctc_loss(
             log_probs.float().transpose(0, 1), labels, frame_lengths, label_lengths, blank=0, reduction="none"
         )
+
+
+def consistency_loss(log_probs: Tensor, frame_lengths: Tensor) -> Tensor:
+    """How far two views of the same utterances disagree: the symmetric Kullback-Leibler divergence summed over frames, (batch,).
+
+    `log_probs` (2 * batch, frames, tokens): first view, then second. Each view learns from the other as it stands, without a
+    gradient through the teacher (consistency-regularised CTC, arXiv 2410.05101, equation 5).
+    """
+    one, two = log_probs.float().chunk(2)
+
+    def divergence(student: Tensor, teacher: Tensor) -> Tensor:
+        teacher = teacher.detach()
+        return (teacher.exp() * (teacher - student)).sum(-1)
+
+    valid = frame_mask(frame_lengths[: len(one)], one.shape[1])
+    return (0.5 * (divergence(one, two) + divergence(two, one)) * valid).sum(-1)

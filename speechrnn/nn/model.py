@@ -46,11 +46,15 @@ class CTCModel(nn.Module):
         )
         self.output = nn.Linear(width, tokens)
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, samples) in [-1, 1], (batch,) samples -> (batch, frames, tokens) natural logs in float32, (batch,) frames."""
+    def forward(self, waveform: Tensor, lengths: Tensor, views: int = 1) -> tuple[Tensor, Tensor]:
+        """(batch, samples) in [-1, 1], (batch,) samples -> (batch, frames, tokens) natural logs in float32, (batch,) frames.
+
+        With two `views` the batch stands twice in the result, each time with other masks and dropout.
+        """
         with torch.autocast(waveform.device.type, enabled=False):  # energies need float32
             x, lengths = self.front_end(waveform, lengths)  # (batch, frames, features)
             x = self.normalise(x, lengths)
+        x, lengths = x.repeat(views, 1, 1), lengths.repeat(views)
         if self.training:
             x = self.spec_augment(x, lengths)
         x, lengths = self.subsampling(x, lengths)  # (batch, frames / subsampling, width)

@@ -19,7 +19,7 @@ from speechrnn.data.plan import padding_share, plan
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
-from speechrnn.nn.ctc import ctc_loss, frames_needed
+from speechrnn.nn.ctc import consistency_loss, ctc_loss, frames_needed
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.subsampling import output_frames
 from speechrnn.scoring.errors import ErrorCounts, word_errors
@@ -140,10 +140,16 @@ class Trainer:
         return self.speed(batch.waveform.to(self.device), batch.lengths.to(self.device), choice)
 
     def loss(self, batch: Batch, waveform: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The CTC loss of each utterance, (batch,)."""
+        """The loss of each utterance, (batch,): CTC, or the mean of two views' CTC and their disagreement."""
+        weight = self.config.optimiser.consistency
+        views = 2 if weight else 1
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            log_probs, frame_lengths = self.model(waveform, lengths)
-        return ctc_loss(log_probs, frame_lengths, batch.labels.to(self.device), batch.label_lengths.to(self.device))
+            log_probs, frame_lengths = self.model(waveform, lengths, views)
+        labels, label_lengths = batch.labels.to(self.device), batch.label_lengths.to(self.device)
+        losses = ctc_loss(log_probs, frame_lengths, labels.repeat(views), label_lengths.repeat(views))
+        if views == 1:
+            return losses
+        return losses.view(2, -1).mean(0) + weight * consistency_loss(log_probs, frame_lengths)
 
     @torch.inference_mode()
     def evaluate(self) -> dict:
