@@ -1,0 +1,35 @@
+PYTHON ?= python3
+
+.PHONY: demo test slow an4 wheel clean
+
+# What is said in the example recordings, in an environment that can only recognise
+demo: .venv/installed
+	.venv/bin/speechrnn transcribe examples
+
+# The test suite, in an environment with everything
+test: .venv-dev/installed
+	.venv-dev/bin/python -m pytest -q
+
+# The tests that take minutes
+slow: .venv-dev/installed
+	.venv-dev/bin/python -m pytest -q -m slow
+
+# Train, package and evaluate AN4 (see recipes/an4/README.md)
+an4: .venv-dev/installed
+	PATH="$(CURDIR)/.venv-dev/bin:$$PATH" recipes/an4/run.sh
+
+wheel: .venv-dev/installed
+	.venv-dev/bin/python -m build --wheel
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv-dev/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-dev build dist *.egg-info
