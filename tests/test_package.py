@@ -1,0 +1,147 @@
+"""Model packages: written whole, read and checked, found by name."""
+
+import json
+import os
+import shutil
+
+import pytest
+from conftest import DESCRIPTION, TOKENS
+
+from speechrnn import package
+from speechrnn.errors import InputError
+from speechrnn.package import find_package, read_package, write_package
+from speechrnn.text import Tokenizer
+
+
+@pytest.fixture
+def copied(tmp_path, package_dir):
+    return shutil.copytree(package_dir, tmp_path / "copied")
+
+
+def test_what_is_written_is_read(package_dir, tone_onnx):
+    read = read_package(package_dir)
+    for key, value in DESCRIPTION.items():
+        assert getattr(read, key) == value
+    assert read.tokenizer.tokens == TOKENS
+    assert read.samples_per_frame == 640
+    assert read.directory == package_dir
+    assert read.model_path.read_bytes() == tone_onnx
+    assert (package_dir / "MODEL_CARD.md").read_text() == "# tones\n"
+    assert os.listdir(package_dir.parent) == ["tones"]  # nothing is left of the writing
+
+
+def test_a_package_is_replaced_whole(copied):
+    (copied / "lm").mkdir()
+    (copied / "lm" / "weights.json").write_text("{}")  # tuned for the model that goes
+    write_package(copied, b"new", Tokenizer(TOKENS), DESCRIPTION | {"name": "new"}, "new")
+    assert sorted(os.listdir(copied)) == ["MODEL_CARD.md", "model.json", "model.onnx", "tokens.txt"]
+    assert read_package(copied).name == "new"
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_a_failure_while_writing_leaves_the_old_package(copied, tone_onnx):
+    with pytest.raises(TypeError):
+        write_package(copied, b"new", Tokenizer(TOKENS), DESCRIPTION, None)  # the card, which is written last
+    with pytest.raises(InputError, match="missing: front_end"):
+        write_package(
+            copied, b"new", Tokenizer(TOKENS), {k: DESCRIPTION[k] for k in DESCRIPTION if k != "front_end"}, ""
+        )
+    assert read_package(copied).model_path.read_bytes() == tone_onnx
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_what_is_no_package_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for target in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(InputError, match="found something else"):
+            write_package(target, b"", Tokenizer(TOKENS), DESCRIPTION, "")
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    write_package(tmp_path / "empty", b"", Tokenizer(TOKENS), DESCRIPTION, "")
+    assert read_package(tmp_path / "empty").name == "tones"
+
+
+def test_a_newer_format_is_refused_by_name(copied):
+    # it may lack what we know, and hold what we do not
+    (copied / "model.json").write_text(json.dumps({"format": 2, "shape": "new"}))
+    with pytest.raises(InputError, match="format 2: this speechrnn reads up to format 1; upgrade"):
+        read_package(copied)
+
+
+def test_keys_that_we_do_not_know_are_no_fault(copied):
+    (copied / "model.json").write_text(json.dumps(DESCRIPTION | {"remark": "made in May"}))
+    assert read_package(copied).name == "tones"
+
+
+@pytest.mark.parametrize("key", DESCRIPTION)
+def test_a_missing_key_is_named(copied, key):
+    (copied / "model.json").write_text(json.dumps({k: v for k, v in DESCRIPTION.items() if k != key}))
+    with pytest.raises(InputError, match=f"model.json: missing: {key}$"):
+        read_package(copied)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("format", "1"),
+        ("format", 0),
+        ("name", 5),
+        ("sample_rate", 16000.5),
+        ("sample_rate", True),
+        ("sample_rate", -16000),
+        ("front_end", "fbank"),
+        ("seconds_per_frame", 0),
+        ("seconds_per_frame", float("nan")),
+        ("seconds_per_frame", 0.01001),
+        ("token_type", "bpe"),
+        ("word_boundary", " "),
+        ("normaliser", "lowest"),
+        ("output_case", "title"),
+        ("decoder", {}),
+        ("decoder", {"method": "oracle"}),
+        ("language", None),
+    ],
+)
+def test_a_wrong_value_is_named(copied, key, value):
+    (copied / "model.json").write_text(json.dumps(DESCRIPTION | {key: value}))
+    with pytest.raises(InputError, match=rf"model\.json: {key}\b.*expected"):
+        read_package(copied)
+
+
+@pytest.mark.parametrize("contents", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_description_that_is_no_json_object(copied, contents):
+    (copied / "model.json").write_bytes(contents)
+    with pytest.raises(InputError, match="model.json: expected"):
+        read_package(copied)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokens.txt", "model.json"])
+def test_a_missing_file_is_named(copied, name):
+    (copied / name).unlink()
+    with pytest.raises(InputError, match=f"found no {name};"):
+        read_package(copied)
+
+
+@pytest.mark.parametrize("contents", [b"", b"<blank> 0\nA 2\n", b"A 0\n", b"\xff 0\n"])
+def test_tokens_that_are_wrong(copied, contents):
+    (copied / "tokens.txt").write_bytes(contents)
+    with pytest.raises(InputError, match="expected|first must be"):
+        read_package(copied)
+
+
+def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypatch):
+    monkeypatch.setattr(package, "BUNDLED", tmp_path / "pretrained")
+    with pytest.raises(InputError, match="model 'an4': .*none is bundled"):
+        find_package()
+    for name in ("an4", "small"):
+        shutil.copytree(package_dir, tmp_path / "pretrained" / name)
+    assert find_package() == find_package("an4") == tmp_path / "pretrained" / "an4"
+    assert find_package("small") == tmp_path / "pretrained" / "small"
+    assert find_package(package_dir) == find_package(str(package_dir)) == package_dir
+    (tmp_path / "here" / "small").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_package("small") == tmp_path / "pretrained" / "small"
+    assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
+    for wrong in ("smal", "", "../pretrained/none", str(package_dir / "model.onnx")):
+        with pytest.raises(InputError, match=r"expected .* bundled name \(an4, small\), found neither"):
+            find_package(wrong)

@@ -1,0 +1,120 @@
+"""The whole pipeline through its Python interface, and greedy decoding."""
+
+import dataclasses
+import io
+import itertools
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, TOKENS, tones
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import speechrnn
+from speechrnn.decoding.greedy import greedy
+from speechrnn.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def recognizer(package_dir):
+    return speechrnn.load(package_dir, threads=1)
+
+
+def collapse(path):
+    """CTC's B: merge repeats, then drop blanks (Graves et al. 2006)."""
+    return [token for token, _ in itertools.groupby(path) if token != 0]
+
+
+@settings(deadline=None)
+@given(arrays(np.int32, st.tuples(st.integers(0, 5), st.just(3)), elements=st.integers(-999, 0), unique=True))
+def test_greedy_is_the_labelling_of_the_most_probable_path(scores):
+    paths = itertools.product(range(3), repeat=len(scores))
+    best = max(paths, key=lambda path: sum(int(frame[token]) for frame, token in zip(scores, path, strict=True)))
+    assert greedy(scores.astype(np.float32)) == collapse(best)
+
+
+@given(st.lists(st.integers(0, 3), max_size=40))
+def test_greedy_collapses_as_groupby_does(path):
+    log_probs = np.log(np.full((len(path), 4), 0.1, np.float32))
+    log_probs[np.arange(len(path)), path] = np.log(0.7)
+    assert greedy(log_probs) == collapse(path)
+
+
+def test_greedy_refuses_nan():
+    log_probs = np.zeros((5, 3), np.float32)
+    log_probs[[1, 1, 4], [0, 2, 1]] = np.nan
+    with pytest.raises(InputError, match="found NaN in 2 of 5 frames"):
+        greedy(log_probs)
+
+
+def test_a_file_an_object_and_an_array_say_the_same(recognizer, tmp_path):
+    sound = tones("hello again")
+    path = tmp_path / "hello.wav"
+    soundfile.write(path, sound, RATE)
+    expected = speechrnn.Transcript("hello again", len(sound) / RATE)
+    assert recognizer.transcribe(path) == expected
+    assert recognizer.transcribe(str(path)) == expected
+    assert recognizer.transcribe(io.BytesIO(path.read_bytes())) == expected
+    assert recognizer.transcribe(sound, rate=RATE) == expected
+    assert recognizer.transcribe(sound.astype(np.float64), RATE) == expected
+    assert recognizer.transcribe((sound * 2**15).astype(np.int16), RATE) == expected
+    assert recognizer.transcribe(np.stack([sound, sound], axis=1), RATE) == expected
+    assert recognizer.transcribe_waveforms([sound]) == [expected]
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_other_rates(recognizer, rate):
+    assert recognizer.transcribe(tones("any rate", rate), rate=rate).text == "any rate"
+
+
+@pytest.mark.parametrize("gain", [0.1, 10, 1000])
+def test_gain_does_not_change_the_text(recognizer, gain):
+    assert recognizer.transcribe(tones("loud or soft") * gain, rate=RATE).text == "loud or soft"
+
+
+def test_a_list_keeps_its_order(recognizer):
+    texts = ["one", "twenty two", "a", "", "a longer text than the others", "zz top"]
+    sounds = [tones(text) if text else np.zeros(RATE, np.int16) for text in texts]
+    transcripts = recognizer.transcribe(sounds, rate=RATE)
+    assert [t.text for t in transcripts] == texts
+    assert [t.duration for t in transcripts] == [len(sound) / RATE for sound in sounds]
+    assert transcripts == [recognizer.transcribe(sound, rate=RATE) for sound in sounds]
+    assert recognizer.transcribe([]) == []
+
+
+def test_log_probs(recognizer):
+    sound = tones("abc")
+    log_probs = recognizer.log_probs(sound, rate=RATE)
+    assert log_probs.shape == (15, len(TOKENS))
+    assert recognizer.decode(log_probs, len(sound)) == recognizer.transcribe(sound, RATE)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 100, 640])
+def test_hardly_any_sound_is_an_empty_text(recognizer, samples):
+    transcript = recognizer.transcribe(np.zeros(samples), rate=RATE)
+    assert transcript == speechrnn.Transcript("", samples / RATE)
+
+
+@pytest.mark.parametrize(("case", "text"), [("lower", "case"), ("upper", "CASE"), ("as_is", "CASE")])
+def test_output_case(recognizer, monkeypatch, case, text):
+    monkeypatch.setattr(recognizer, "package", dataclasses.replace(recognizer.package, output_case=case))
+    assert recognizer.transcribe(tones("case"), rate=RATE).text == text
+
+
+def test_a_transcript_is_json_ready():
+    transcript = speechrnn.Transcript("hello", 1.5)
+    assert json.loads(json.dumps(transcript.to_dict())) == {"text": "hello", "duration": 1.5}
+
+
+def test_errors_of_the_interface(recognizer, tmp_path):
+    with pytest.raises(InputError, match="give rate="):
+        recognizer.transcribe(tones("a"))
+    with pytest.raises(InputError, match="absent.wav: cannot be read"):
+        recognizer.transcribe([tones("a"), tmp_path / "absent.wav"], rate=RATE)
+    with pytest.raises(InputError, match="model 'nope'"):
+        speechrnn.load("nope")
+    with pytest.raises(InputError, match="found no model.onnx"):
+        speechrnn.load(tmp_path)
