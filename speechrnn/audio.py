@@ -56,6 +56,8 @@ def read_audio(
         if not isinstance(source, str | os.PathLike):
             return _read_file(name, source, sample_rate, offset, duration)
         if os.fspath(source) == "-":
+            if sys.stdin is None:
+                raise InputError("stdin: expected audio, found it closed")
             return _read_file(name, io.BytesIO(sys.stdin.buffer.read()), sample_rate, offset, duration)
         with _opened(name, source) as file:
             return _read_file(name, file, sample_rate, offset, duration)

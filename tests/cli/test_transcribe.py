@@ -145,6 +145,11 @@ def test_stdin(package_dir, tmp_path):
     assert done.stderr == b"speechrnn transcribe: stdin: the file is empty\n"
 
 
+def test_a_closed_stdin(transcribe, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)  # what Python makes of `<&-`
+    assert transcribe("-") == (1, [], ["speechrnn transcribe: stdin: expected audio, found it closed"])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not take such names")
 def test_names_that_are_not_utf_8_or_hold_newlines(package_dir, tmp_path):
     folder = os.fsencode(tmp_path)
