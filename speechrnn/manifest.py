@@ -56,7 +56,9 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
-    utterances = [_parse(f"{path}, line {n}", line, path.parent) for n, line in enumerate(lines, start=1) if line.strip()]
+    utterances = [
+        _parse(f"{path}, line {n}", line, path.parent) for n, line in enumerate(lines, start=1) if line.strip()
+    ]
     if not utterances:
         raise InputError(f"{path}: expected a manifest (JSON lines), found no utterance in it")
     seen: set[str] = set()

@@ -1,6 +1,6 @@
 """Write recordings in which nothing is said, and their manifest: the model learns to answer them with no text.
 
-    python recipes/an4/nonspeech.py data/an4/nonspeech 60
+python recipes/an4/nonspeech.py data/an4/nonspeech 60
 """
 
 import sys

@@ -2,6 +2,7 @@
 
   speechrnn export runs/an4 runs/an4/package
   speechrnn export runs/an4/last.pt models/an4 --card CARD.md
+  speechrnn export runs/an4 runs/an4/package --check data/an4/dev.jsonl     compares it with torch on recordings
 
 Of a run's folder the checkpoint with the lowest dev WER is taken, or the last one where there was no dev set.
 """
@@ -17,9 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run", metavar="RUN", help="folder of a training run, or a checkpoint")
     parser.add_argument("package", metavar="DST", help="directory to write")
-    parser.add_argument("--card", metavar="FILE", help="Markdown to begin MODEL_CARD.md with: purpose, data, licences, limits")
+    parser.add_argument(
+        "--card", metavar="FILE", help="Markdown to begin MODEL_CARD.md with: purpose, data, licences, limits"
+    )
     parser.add_argument(
         "--dtype", choices=("float16", "float32"), default="float16", help="how matrices are stored (default: float16)"
+    )
+    parser.add_argument(
+        "--check", metavar="MANIFEST", help="compare package and torch on every recording of a manifest"
     )
 
 
@@ -31,9 +37,17 @@ def run(args: argparse.Namespace) -> int:
             card = Path(args.card).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{args.card}: expected a Markdown file: {error}") from None
-    from speechrnn.training.export import export
+    from speechrnn.training.export import TOLERANCE, compare, export
 
-    difference = export(args.run, args.package, half=args.dtype == "float16", card=card)
+    half = args.dtype == "float16"
+    difference = export(args.run, args.package, half, card)
     size = sum(file.stat().st_size for file in Path(args.package).rglob("*") if file.is_file())
     print(f"{args.package}: {size / 1e6:.1f} MB, at most {difference:.1g} from torch", file=sys.stderr)
-    return 0
+    if not args.check:
+        return 0
+    found = compare(args.run, args.package, args.check, half)
+    print(
+        f"{args.check}: {found.recordings} recordings, at most {found.alone:.1g} from torch alone and {found.batched:.1g} in "
+        f"batches, {len(found.texts_differ)} texts differ {' '.join(found.texts_differ)}".rstrip()
+    )
+    return 0 if max(found.alone, found.batched) <= TOLERANCE and not found.texts_differ else 1

@@ -16,7 +16,9 @@ from speechrnn.manifest import Utterance, write_atomically
 class AudioCache:
     """The waveforms of the utterances whose audio could be read. `unreadable` maps the ids of the others to the reason."""
 
-    def __init__(self, utterances: Sequence[Utterance], sample_rate: int, folder: str | os.PathLike, progress: Callable = iter):
+    def __init__(
+        self, utterances: Sequence[Utterance], sample_rate: int, folder: str | os.PathLike, progress: Callable = iter
+    ):
         """Opens the cache of exactly these recordings below `folder`, or decodes them first. `progress` wraps the loop."""
         key = hashlib.sha256(json.dumps([sample_rate, *map(_fingerprint, utterances)]).encode()).hexdigest()[:16]
         samples, index = Path(folder, f"{key}.int16"), Path(folder, f"{key}.json")
@@ -65,7 +67,9 @@ def _decode(utterances: Sequence[Utterance], sample_rate: int, samples: Path, in
             file.flush()
             os.fsync(file.fileno())
         if not spans:
-            raise InputError(f"no audio could be read; the first of {len(unreadable)}: {next(iter(unreadable.values()))}")
+            raise InputError(
+                f"no audio could be read; the first of {len(unreadable)}: {next(iter(unreadable.values()))}"
+            )
         os.replace(partial, samples)
     finally:
         partial.unlink(missing_ok=True)

@@ -54,7 +54,9 @@ class Dataset:
                 self.left_out[utterance.id] = str(error)
                 continue
             if not fits(cache.samples(utterance.id), labels):
-                self.left_out[utterance.id] = f"{len(labels)} labels do not fit in {cache.samples(utterance.id)} samples"
+                self.left_out[utterance.id] = (
+                    f"{len(labels)} labels do not fit in {cache.samples(utterance.id)} samples"
+                )
                 continue
             self.utterances.append(utterance)
             self.texts.append(text)

@@ -1,6 +1,7 @@
 """Connectionist temporal classification: the loss, and whether it can be met (Graves et al., ICML 2006)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from speechrnn.nn.front_end import frame_mask
 
 def frames_needed(labels: Sequence[int]) -> int:
     """The fewest frames that can emit these labels: one each, and a blank between two equal neighbours."""
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def ctc_loss(log_probs: Tensor, frame_lengths: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class SpecAugment(nn.Module):
         c = self.config
         batch, frames, bins = features.shape
         device = features.device
-        longest = (lengths * c.time_mask_share).clamp(max=c.time_mask_frames).cpu()
+        longest = (lengths * c.time_mask_share).floor().clamp(max=c.time_mask_frames).cpu()
         time = stretches(c.time_masks, longest, lengths.cpu(), frames).to(device)
         width = torch.full((batch,), float(min(c.freq_mask_bins, bins)))
         band = stretches(c.freq_masks, width, torch.full((batch,), bins), bins).to(device)

@@ -55,5 +55,3 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     if found > FORMAT:
         raise InputError(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
     return Checkpoint(**contents)
-
-

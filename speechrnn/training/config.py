@@ -40,7 +40,7 @@ class OptimiserConfig:
     clip: float = 5.0  # largest gradient norm
     accumulate: int = 1  # batches a step
     consistency: float = 0.0  # weight of the disagreement of two augmented views (CR-CTC); 0: one view
-    average: float = 0.0  # decay of the running average of weights that is evaluated and exported; 0: the weights themselves
+    average: float = 0.0  # decay of the running average of weights that is evaluated and exported; 0: none
 
 
 @dataclass

@@ -1,14 +1,19 @@
 """A training run as a model package: the ONNX graph, the tokens, the description and the card."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from speechrnn.audio import read_audio
+from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
+from speechrnn.manifest import read_manifest
 from speechrnn.nn.model import CTCModel
-from speechrnn.package import FORMAT, Package, write_package
+from speechrnn.package import FORMAT, write_package
+from speechrnn.recognizer import Recognizer
 from speechrnn.text import BOUNDARY, Tokenizer
 from speechrnn.training.checkpoint import Checkpoint, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict
@@ -104,8 +109,46 @@ def card_text(config: Config, description: dict, card: str) -> str:
         "Training": f"{training['epochs']} epochs, {training['updates']} updates, {training['minutes']} minutes, "
         f"seed {training['seed']}",
     }
-    author = card.strip() or f"# {config.name}\n\nNobody has written yet what this model is for, and whose recordings it was trained on."
+    author = (
+        card.strip()
+        or f"# {config.name}\n\nIts author has not said what it is for, nor whose recordings it was trained on."
+    )
     return author + "\n\n## Facts\n\n| | |\n|---|---|\n" + "".join(f"| {k} | {v} |\n" for k, v in facts.items())
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a package compares with torch on recordings: the largest difference of a log-probability when each recording is run
+    alone and when they are run in batches, and the ids of those whose greedy text differs."""
+
+    recordings: int
+    alone: float
+    batched: float
+    texts_differ: list[str]
+
+
+def compare(run: str | os.PathLike, directory: str | os.PathLike, manifest: str | os.PathLike, half: bool) -> Agreement:
+    """Run every recording of a manifest through the package and through torch with the same weights.
+
+    Raises:
+        InputError: a recording cannot be read.
+    """
+    model = load_model(find_checkpoint(run), half)
+    recognizer = Recognizer(directory)
+    utterances = read_manifest(manifest)
+    rate = recognizer.package.sample_rate
+    waves = [read_audio(u.audio_filepath, rate, offset=u.offset, duration=u.duration) for u in utterances]
+    batched = recognizer.acoustic.log_probs(waves)
+    differences, texts_differ = [], []
+    for utterance, wave, together in zip(utterances, waves, batched, strict=True):
+        alone = recognizer.acoustic.log_probs([wave])[0]
+        with torch.inference_mode():
+            theirs = model(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))[0][0].numpy()
+        differences.append([np.abs(ours - theirs).max() for ours in (alone, together)])
+        if not greedy(alone) == greedy(together) == greedy(theirs):
+            texts_differ.append(utterance.id)
+    worst = np.array(differences).max(axis=0)
+    return Agreement(len(waves), float(worst[0]), float(worst[1]), texts_differ)
 
 
 def largest_difference(model: CTCModel, graph: bytes) -> float:

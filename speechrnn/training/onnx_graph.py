@@ -167,7 +167,8 @@ def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count
     directions = [layer.forwards] if layer.backwards is None else [layer.forwards, layer.backwards]
     hidden = layer.forwards.hidden_size
     stacked = [
-        torch.stack([in_gate_order(getattr(d, name), order) for d in directions]) for name in ("weight_ih_l0", "weight_hh_l0")
+        torch.stack([in_gate_order(getattr(d, name), order) for d in directions])
+        for name in ("weight_ih_l0", "weight_hh_l0")
     ]
     biases = torch.stack(
         [torch.cat([in_gate_order(getattr(d, n), order) for n in ("bias_ih_l0", "bias_hh_l0")]) for d in directions]
@@ -179,7 +180,7 @@ def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count
         attributes["direction"] = "bidirectional"
     sequence_lens = g.add("Cast", lengths, to=TensorProto.INT32)
     y = g.add(op, x, *map(g.weight, stacked), g.exact(biases), sequence_lens, **attributes)
-    y = g.add("Transpose", y, perm=[0, 2, 1, 3])  # (frames, directions, batch, hidden) -> (frames, batch, directions, hidden)
+    y = g.add("Transpose", y, perm=[0, 2, 1, 3])  # from (frames, directions, batch, hidden)
     y = g.add("Reshape", y, g.integers(0, 0, hidden * len(directions)))
     if layer.lookahead is not None:
         y = lookahead(g, layer.lookahead, y, lengths, count)

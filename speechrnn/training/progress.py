@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Self
 
 
 class Progress:
@@ -23,7 +24,7 @@ class Progress:
             self._bar = Progress(*columns, console=Console(stderr=True))
             self._task = self._bar.add_task("", total=steps)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
         return self

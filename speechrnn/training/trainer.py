@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -18,7 +17,7 @@ from speechrnn.data.dataset import Batch, Dataset
 from speechrnn.data.plan import padding_share, plan
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
-from speechrnn.manifest import read_manifest
+from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.nn.ctc import consistency_loss, ctc_loss, frames_needed
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.subsampling import output_frames
@@ -47,7 +46,7 @@ class Trainer:
         torch.manual_seed(config.seed)
 
         previous = self._previous()
-        train = [utterance for path in config.data.train for utterance in read_manifest(path)]
+        train = read_manifests(config.data.train)
         normalise = normaliser(config.data.normaliser)
         if previous:
             self.tokenizer = Tokenizer(previous.tokens)
@@ -258,6 +257,19 @@ class Trainer:
             f"{len(self.tokenizer)} tokens, {self.device.type}, {self.precision}, seed {self.config.seed}, {self.folder}",
             file=sys.stderr,
         )
+
+
+def read_manifests(paths: list[str]) -> list[Utterance]:
+    """The utterances of several manifests, whose ids must differ."""
+    if not paths:
+        raise InputError("data.train: expected at least one manifest, such as data.train=[data/mine/all.jsonl]")
+    utterances: dict[str, Utterance] = {}
+    for path in paths:
+        for utterance in read_manifest(path):
+            if utterance.id in utterances:
+                raise InputError(f"{path}: the id {utterance.id!r} stands in another training manifest, too")
+            utterances[utterance.id] = utterance
+    return list(utterances.values())
 
 
 def feasible(model_frames, fastest: float, samples: int, labels: list[int]) -> bool:
