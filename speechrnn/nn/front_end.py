@@ -102,10 +102,10 @@ class FrontEnd(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Mean and variance normalisation of each feature: per utterance over its valid frames, or by the training set's statistics.
+    """Mean and variance normalisation of each feature, per utterance over its valid frames or by the training set's statistics.
 
-    Per utterance, energies more than 80 dB below the utterance's loudest are raised to that floor first: digital silence, which is infinitely
-    far down, would otherwise decide the mean, and a change of gain would change what is seen.
+    Per utterance, energies more than 80 dB below the loudest are raised to that floor first: digital silence, which is
+    infinitely far down, would otherwise decide the mean, and a change of gain would change what is seen.
     """
 
     def __init__(self, config: FrontEndConfig, width: int):
