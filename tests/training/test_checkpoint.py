@@ -1,0 +1,130 @@
+"""Checkpoints: whole or not at all, and nothing in a file is executed."""
+
+import os
+import pickle
+
+import pytest
+import torch
+
+from speechrnn.errors import InputError
+from speechrnn.training import checkpoint as checkpoints
+from speechrnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+
+
+def example(step=5, average=None):
+    model = torch.nn.Linear(50, 30)
+    optimiser = torch.optim.AdamW(model.parameters())
+    model(torch.randn(4, 50)).sum().backward()
+    optimiser.step()
+    weights = model.state_dict()
+    return Checkpoint({"seed": 1}, ["<blank>", "é"], 2, step, 1.5, 12.5, weights, average or {}, optimiser.state_dict())
+
+
+def equal(a, b):
+    """Nested values with tensors, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b) and a.dtype == b.dtype
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    written = example()
+    write_checkpoint(tmp_path / "run" / "last.pt", written)
+    assert equal(vars(read_checkpoint(tmp_path / "run" / "last.pt")), vars(written))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["last.pt"]
+
+
+def test_the_average_is_what_is_exported_where_there_is_one():
+    average = {"weight": torch.ones(2)}
+    assert example(average=average).weights() is average
+    without = example()
+    assert without.weights() is without.model
+
+
+@pytest.mark.parametrize("where", ["torch.save", "os.fsync", "os.replace"])
+def test_a_crash_while_writing_leaves_the_previous_file(tmp_path, monkeypatch, where):
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, example(step=1))
+
+    def crash(*_args, **_kwargs):
+        raise OSError("No space left on device")
+
+    save = torch.save
+
+    def crash_after_half(contents, file):
+        save({"half": contents["model"]}, file)
+        crash()
+
+    owner, name = {"torch.save": (torch, "save"), "os.fsync": (os, "fsync"), "os.replace": (os, "replace")}[where]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, crash_after_half if where == "torch.save" else crash)
+        with pytest.raises(OSError, match="No space left"):
+            write_checkpoint(path, example(step=2))
+    assert read_checkpoint(path).step == 1
+    assert [found.name for found in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for path in (tmp_path / "none.pt", tmp_path):
+        with pytest.raises(InputError, match="expected a checkpoint of a training run, found no such file") as error:
+            read_checkpoint(path)
+        assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_named_as_damaged(tmp_path, share):
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, example())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match="not a checkpoint, or damaged") as error:
+        read_checkpoint(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "contents", [b"", b"not a checkpoint", b"PK\x03\x04" + bytes(500), pickle.dumps({"format": 1})]
+)
+def test_another_file_is_named_as_such(tmp_path, contents):
+    path = tmp_path / "last.pt"
+    path.write_bytes(contents)
+    with pytest.raises(InputError, match="not a checkpoint, or damaged"):
+        read_checkpoint(path)
+
+
+def test_a_checkpoint_of_another_program_is_refused(tmp_path):
+    torch.save({"state_dict": {"weight": torch.ones(2)}}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="not a checkpoint, or damaged"):
+        read_checkpoint(tmp_path / "other.pt")
+
+
+def test_a_newer_format_is_refused_by_its_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "FORMAT", 99)
+    write_checkpoint(tmp_path / "last.pt", example())
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="checkpoint format 99; this version reads up to 1: upgrade"):
+        read_checkpoint(tmp_path / "last.pt")
+
+
+class Intruder:
+    """Pickles as a call that makes a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_nothing_in_a_file_is_executed(tmp_path):
+    path, trace = tmp_path / "last.pt", tmp_path / "trace"
+    torch.save({"format": 1, **vars(example()), "config": Intruder(trace)}, path)
+    with pytest.raises(InputError, match="not a checkpoint, or damaged"):
+        read_checkpoint(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)["config"].close()
+    assert trace.exists()  # the file was a trap
