@@ -2,8 +2,20 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
+
+
+def progress_over(what: str) -> Callable[[Sequence], Iterable]:
+    """A function that wraps a sequence and shows on a terminal how far its loop has come."""
+    if not sys.stderr.isatty():
+        return iter
+    from rich.console import Console
+    from rich.progress import track
+
+    return partial(track, description=what, console=Console(stderr=True))
 
 
 class Progress:

@@ -25,7 +25,7 @@ from speechrnn.scoring.errors import ErrorCounts, word_errors
 from speechrnn.text import Tokenizer, normaliser
 from speechrnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from speechrnn.training.config import Config
-from speechrnn.training.progress import Progress
+from speechrnn.training.progress import Progress, progress_over
 from speechrnn.training.schedule import learning_rate
 
 SAMPLES_SHOWN = 3  # dev hypotheses printed each epoch
@@ -213,7 +213,8 @@ class Trainer:
         self.best, self.spent = previous.best, previous.seconds
 
     def _dataset(self, name: str, utterances: list, fastest: float) -> Dataset:
-        cache = AudioCache(utterances, self.config.model.sample_rate, self.config.data.cache)
+        show = progress_over(f"decoding {name}")
+        cache = AudioCache(utterances, self.config.model.sample_rate, self.config.data.cache, show)
         fits = partial(feasible, self.model_frames, fastest)
         dataset = Dataset(utterances, cache, self.tokenizer, normaliser(self.config.data.normaliser), fits)
         dataset.report(name)
