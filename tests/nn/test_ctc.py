@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechrnn.nn.ctc import ctc_loss, frames_needed
+from speechrnn.nn.ctc import consistency_loss, ctc_loss, frames_needed
 
 TOKENS = 3
 
@@ -66,3 +66,28 @@ def test_the_loss_is_float32_even_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         inside = ctc_loss(log_probs, *arguments)
     assert inside.dtype == torch.float32 and torch.equal(inside, ctc_loss(log_probs, *arguments))
+
+
+def test_the_disagreement_of_two_views_is_the_symmetric_divergence_over_valid_frames():
+    torch.manual_seed(0)
+    one, two = torch.randn(3, 7, TOKENS).log_softmax(-1), torch.randn(3, 7, TOKENS).log_softmax(-1)
+    lengths = [7, 1, 4]
+    loss = consistency_loss(torch.cat([one, two]), torch.tensor(lengths * 2))
+    for row, (a, b, length) in enumerate(zip(one, two, lengths, strict=True)):
+        both = [
+            torch.nn.functional.kl_div(p[:length], q[:length], log_target=True, reduction="sum")
+            for p, q in ((a, b), (b, a))
+        ]
+        torch.testing.assert_close(loss[row], 0.5 * sum(both))
+    assert not consistency_loss(torch.cat([one, one]), torch.tensor(lengths * 2)).any()
+
+
+def test_each_view_learns_from_the_other_as_it_stands():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 5, TOKENS, requires_grad=True)
+    consistency_loss(logits.log_softmax(-1), torch.tensor([3, 3])).sum().backward()
+    # The gradient of KL(teacher || softmax(logits)) with a fixed teacher is softmax(logits) - teacher
+    probabilities = logits.detach().softmax(-1)
+    expected = 0.5 * (probabilities - probabilities.flip(0))
+    torch.testing.assert_close(logits.grad[:, :3], expected[:, :3])
+    assert not logits.grad[:, 3:].any()

@@ -118,6 +118,18 @@ def test_training_mode_masks_and_drops_and_evaluation_does_not():
     assert torch.equal(network(wave, length)[0], network(wave, length)[0])
 
 
+def test_two_views_are_the_batch_twice_with_masks_and_dropout_of_their_own():
+    network = CTCModel(ModelConfig(hidden=8, layers=1, channels=4), 5, SpecAugmentConfig())
+    waves, lengths = padded([utterance(8000), utterance(5000)], 0, "noise"), torch.tensor([8000, 5000])
+    log_probs, frames = network(waves, lengths, views=2)
+    assert log_probs.shape[0] == 4 and frames.tolist() == [13, 8] * 2
+    assert not torch.equal(log_probs[:2], log_probs[2:])
+    network.eval()
+    with torch.inference_mode():
+        log_probs, _ = network(waves, lengths, views=2)
+        torch.testing.assert_close(log_probs, network(waves, lengths)[0].repeat(2, 1, 1), atol=1e-5, rtol=0)
+
+
 def test_the_network_computes_log_probs_in_float32_under_autocast():
     network = model("gru", True, 4)
     wave, length = utterance(8000)[None], torch.tensor([8000])

@@ -1,0 +1,391 @@
+"""Training on a language of three tones: it learns to spell, and an interrupted run is the uninterrupted one."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import RATE, tones
+
+from speechrnn.decoding.greedy import greedy
+from speechrnn.errors import InputError
+from speechrnn.manifest import Utterance, read_manifest, write_manifest
+from speechrnn.nn.ctc import ctc_loss
+from speechrnn.nn.front_end import FrontEndConfig
+from speechrnn.nn.model import ModelConfig
+from speechrnn.nn.spec_augment import SpecAugmentConfig
+from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.training.config import AugmentConfig, Config, DataConfig, OptimiserConfig
+from speechrnn.training.export import find_checkpoint, load_model
+from speechrnn.training.trainer import Trainer, choose_device, choose_precision
+
+STILL = AugmentConfig(speed=[1.0], spec=SpecAugmentConfig(freq_masks=0, time_masks=0))
+
+
+def spellings(count, seed, without=()):
+    """Texts of two words of one or two letters from A to C."""
+    random = np.random.default_rng(seed)
+    words = lambda: " ".join("".join(random.choice(list("ABC"), random.integers(1, 3))) for _ in range(2))  # noqa: E731
+    return [text for text in (words() for _ in range(count)) if text not in without]
+
+
+def write_corpus(folder, name, texts):
+    """The path of a manifest of sounds in faint noise."""
+    folder.mkdir(exist_ok=True)
+    utterances = []
+    for number, text in enumerate(texts):
+        sound = tones(text)
+        sound += np.random.default_rng(number).normal(0, 1e-3, len(sound))
+        path = folder / f"{name}-{number}.wav"
+        soundfile.write(path, sound, RATE)
+        utterances.append(Utterance(path.stem, str(path), text))
+    write_manifest(folder / f"{name}.jsonl", utterances)
+    return str(folder / f"{name}.jsonl")
+
+
+def tiny(folder, run, **changes):
+    """A run that takes about two seconds on one core."""
+    config = Config(
+        run=str(run),
+        device="cpu",
+        precision="float32",
+        data=DataConfig([str(folder / "train.jsonl")], str(folder / "dev.jsonl"), "upper", 8.0, str(folder / "cache")),
+        model=ModelConfig(front_end=FrontEndConfig(num_bins=40), channels=8, layers=1, hidden=32, dropout=0.0),
+        augment=STILL,
+        optimiser=OptimiserConfig(epochs=14, rate=1e-2, weight_decay=0.0),
+    )
+    for name, value in changes.items():
+        part, _, key = name.rpartition("__")
+        if part:
+            setattr(getattr(config, part), key, value)
+        else:
+            setattr(config, key, value)
+    return config
+
+
+def restless(folder, run, **changes):
+    """A short run in which everything random takes part."""
+    return tiny(
+        folder,
+        run,
+        augment=AugmentConfig(speed=[0.9, 1.0, 1.1], spec=SpecAugmentConfig(1, 10, 1, 10)),
+        model__dropout=0.3,
+        model__layers=2,
+        optimiser__epochs=4,
+        optimiser__average=0.9,
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    texts = spellings(30, seed=0)
+    write_corpus(folder, "train", texts)
+    write_corpus(folder, "dev", spellings(14, seed=1, without=texts))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    Trainer(tiny(corpus, run)).train()
+    return run
+
+
+def log(run, *without):
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key not in ("minutes", *without)} for row in rows]
+
+
+def unlike(a, b, where="", ignored=("seconds", "config")):
+    """The names of what differs by a bit in two nested structures."""
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            return [f"{where}: keys"]
+        return [name for key in a if key not in ignored for name in unlike(a[key], b[key], f"{where}.{key}")]
+    if isinstance(a, list):
+        return [name for i, (x, y) in enumerate(zip(a, b, strict=True)) for name in unlike(x, y, f"{where}[{i}]")]
+    same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+    return [] if same else [where]
+
+
+def differences(one, other, name="last.pt"):
+    return unlike(vars(read_checkpoint(one / name)), vars(read_checkpoint(other / name)))
+
+
+def test_it_learns_to_spell_texts_it_has_not_heard(trained):
+    epochs = [row for row in log(trained) if "train_loss" in row]
+    assert [row["epoch"] for row in epochs] == list(range(1, 15))
+    assert epochs[0]["dev_wer"] > 80 and epochs[-1]["dev_wer"] < 20
+    assert epochs[-1]["train_loss"] < epochs[0]["train_loss"] / 20 and epochs[-1]["dev_loss"] < 1
+    assert 0.2 < epochs[-1]["blank_share"] < 0.9
+    reference, hypothesis = epochs[-1]["samples"][0]
+    assert set(reference) <= set("ABC ") and hypothesis
+
+
+def test_what_a_run_leaves_in_its_folder(trained):
+    files = sorted(path.name for path in trained.iterdir())
+    assert (
+        files[0] == "best.pt" and files[1].startswith("events.out.tfevents.") and files[2:] == ["last.pt", "log.jsonl"]
+    )
+    epochs = [row for row in log(trained) if "train_loss" in row]
+    best, last = read_checkpoint(trained / "best.pt"), read_checkpoint(trained / "last.pt")
+    assert last.epoch == 14 and last.step == sum("rate" in row for row in log(trained)) == epochs[-1]["step"]
+    assert last.best == best.best == min(row["dev_wer"] for row in epochs)
+    assert epochs[best.epoch - 1]["dev_wer"] == best.best
+    assert last.tokens == ["<blank>", "|", "A", "B", "C"]
+    assert find_checkpoint(trained).epoch == best.epoch
+
+
+def test_tensorboard_shows_what_the_log_holds(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained))
+    events.Reload()
+    for tag in ("loss", "rate", "gradient_norm", "train_loss", "dev_loss", "dev_wer", "blank_share"):
+        logged = [(row["step"], row[tag]) for row in log(trained) if tag in row]
+        shown = [(event.step, event.value) for event in events.Scalars(tag)]
+        assert len(shown) == len(logged) > 10
+        np.testing.assert_allclose(shown, logged, rtol=1e-6)
+
+
+class Interrupted(Trainer):
+    """Is stopped before an update, as by Ctrl-C."""
+
+    stop = 0
+
+    def update(self, batches, rate):
+        if self.step == self.stop:
+            raise KeyboardInterrupt
+        return super().update(batches, rate)
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def uninterrupted(request, corpus, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    config = restless(corpus, run, precision=request.param)
+    Trainer(config).train()
+    return config
+
+
+@pytest.mark.parametrize(
+    "stops", [[0], ["epoch 2"], ["within epoch 3"], ["epoch 1", "within epoch 2", "epoch 3"]], ids=str
+)
+def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(uninterrupted, stops, tmp_path):
+    whole, run = Path(uninterrupted.run), tmp_path / "resumed"
+    config = replace(uninterrupted, run=str(run))
+    ends = {row["epoch"]: row["step"] for row in log(whole) if "train_loss" in row}
+    for stop in stops:
+        trainer = Interrupted(config)
+        if stop:
+            epoch = int(stop[-1])
+            trainer.stop = ends[epoch] if stop.startswith("epoch") else ends[epoch - 1] + 2
+            assert stop.startswith("epoch") or trainer.stop < ends[epoch]
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train()
+    Trainer(config).train()
+    assert differences(whole, run) == [] and differences(whole, run, "best.pt") == []
+    # Updates after the last checkpoint are done again, and are the same
+    unique = list(dict.fromkeys(json.dumps(row) for row in log(run)))
+    assert sorted(unique) == sorted(json.dumps(row) for row in log(whole))
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(uninterrupted, tmp_path):
+    whole = Path(uninterrupted.run)
+    for name, seed in (("same", uninterrupted.seed), ("other", uninterrupted.seed + 1)):
+        Trainer(replace(uninterrupted, run=str(tmp_path / name), seed=seed)).train()
+    assert differences(whole, tmp_path / "same") == [] and log(whole) == log(tmp_path / "same")
+    assert differences(whole, tmp_path / "other")
+
+
+def test_a_finished_run_is_left_as_it_is(trained, corpus):
+    before = (trained / "last.pt").read_bytes()
+    Trainer(tiny(corpus, trained)).train()
+    assert (trained / "last.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "changes, key",
+    [({"optimiser__epochs": 20}, "optimiser.epochs"), ({"model__hidden": 16, "seed": 9}, "model.hidden, seed")],
+)
+def test_another_configuration_in_the_same_folder_is_refused_by_its_keys(trained, corpus, changes, key):
+    with pytest.raises(InputError) as error:
+        Trainer(tiny(corpus, trained, **changes))
+    assert str(error.value).startswith(f"{trained}: holds a run with another configuration ({key});")
+
+
+class Recorded(Trainer):
+    """Keeps the weights after each update."""
+
+    def update(self, batches, rate):
+        row = super().update(batches, rate)
+        self.history.append({name: p.detach().clone() for name, p in self.model.named_parameters()})
+        return row
+
+
+def test_the_average_of_weights_is_what_is_evaluated_and_exported(corpus, tmp_path):
+    trainer = Recorded(restless(corpus, tmp_path / "run"))
+    trainer.history = [{name: p.detach().clone() for name, p in trainer.model.named_parameters()}]
+    trainer.train()
+    expected = trainer.history[0]
+    for step, weights in enumerate(trainer.history[1:]):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = {name: decay * expected[name] + (1 - decay) * weights[name] for name in expected}
+    checkpoint = read_checkpoint(tmp_path / "run" / "last.pt")
+    assert unlike(checkpoint.average, checkpoint.model)
+    for name, value in expected.items():
+        torch.testing.assert_close(checkpoint.average[name], value, atol=1e-6, rtol=1e-5)
+    model = load_model(checkpoint)
+    assert not unlike(dict(model.state_dict()), checkpoint.average)
+
+    texts, losses = [], []
+    for index in range(len(trainer.dev_set)):
+        batch = trainer.dev_set.batch([index])
+        with torch.inference_mode():
+            log_probs, frames = model(batch.waveform, batch.lengths)
+        texts.append(trainer.tokenizer.decode(greedy(log_probs[0].numpy())))
+        losses.append(float(ctc_loss(log_probs, frames, batch.labels, batch.label_lengths)))
+    row = [row for row in log(tmp_path / "run") if "dev_loss" in row][-1]
+    assert row["dev_loss"] == pytest.approx(np.mean(losses), abs=1e-3)
+    assert row["samples"][0] == [trainer.dev_set.texts[0], texts[0]]
+
+
+def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
+    rows = []
+    for batches in ([np.arange(12)], [np.arange(5), np.arange(5, 12)], [np.array([i]) for i in range(12)]):
+        trainer = Trainer(tiny(corpus, tmp_path / "run"))
+        row = trainer.update(batches, 1e-3)
+        rows.append([row["loss"], row["gradient_norm"]])
+    np.testing.assert_allclose(rows[1:], rows[:1] * 2, rtol=1e-4)
+
+
+def test_the_plan_has_room_for_the_slowest_speed(corpus, tmp_path):
+    trainer = Trainer(tiny(corpus, tmp_path / "run", augment=AugmentConfig(speed=[0.5, 1.0])))
+    slowest = 2 * trainer.seconds
+    for batch in trainer.plan(0):
+        assert len(batch) == 1 or slowest[batch].max() * len(batch) <= 2 * 8.0
+
+
+def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_path, capsys):
+    trainer = Trainer(tiny(corpus, tmp_path / "run"))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    loss = trainer.loss
+    trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
+    trainer.update([np.array([3, 4])], 1e-3)
+    assert not unlike(dict(trainer.model.state_dict()), before)
+    assert "step 0: gradient is not finite, skipped: train-3 train-4" in capsys.readouterr().err
+    trainer.loss = loss
+    trainer.update([np.array([3, 4])], 1e-3)
+    assert unlike(dict(trainer.model.state_dict()), before)
+
+
+def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tmp_path, capsys):
+    """10,880 samples are 17 frames at x4, and 16 frames at speed 1.1: enough for 17 letters, or 16."""
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 10_880), RATE)
+    texts = {"16": "AB" * 8, "17": "AB" * 8 + "C", "repeats": "A" * 9}
+    manifest = tmp_path / "tight.jsonl"
+    write_manifest(manifest, [Utterance(id, str(tmp_path / "a.wav"), text) for id, text in texts.items()])
+    left_out = {}
+    for speed in (1.0, 1.1):
+        config = tiny(corpus, tmp_path / "run", data__train=[str(manifest), str(corpus / "train.jsonl")])
+        config.augment = AugmentConfig([speed], STILL.spec)
+        trainer = Trainer(config)
+        left_out[speed] = sorted(trainer.train_set.left_out)
+        tight = [i for i, u in enumerate(trainer.train_set.utterances) if u.id in texts]
+        batch = trainer.train_set.batch(tight)
+        losses = trainer.loss(batch, *trainer.perturb(batch, np.array(tight)))
+        assert torch.isfinite(losses).all()
+    assert left_out == {1.0: [], 1.1: ["17", "repeats"]}
+    assert "train: 2 utterances left out:\n  17: 17 labels do not fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_the_frames_that_are_planned_are_those_that_the_model_makes(corpus, tmp_path, factor):
+    trainer = Trainer(tiny(corpus, tmp_path / "run", model__subsampling=factor))
+    for samples in (1, 79, 80, 239, 240, 641, 12_345, 16_000):
+        _, frames = trainer.model(torch.zeros(1, samples), torch.tensor([samples]))
+        assert trainer.model_frames(samples) == int(frames[0])
+
+
+def test_global_statistics_are_those_of_the_training_set_and_are_kept(corpus, tmp_path):
+    config = tiny(corpus, tmp_path / "run", optimiser__epochs=1)
+    config.model.front_end = FrontEndConfig(num_bins=40, normalise="global")
+    trainer = Trainer(config)
+    rows = []
+    for index in range(len(trainer.train_set)):
+        batch = trainer.train_set.batch([index])
+        rows.append(trainer.model.front_end(batch.waveform, batch.lengths)[0][0].double())
+    rows = torch.cat(rows)
+    trainer.train()
+    found = load_model(find_checkpoint(tmp_path / "run")).normalise
+    torch.testing.assert_close(found.mean, rows.mean(0).float(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.deviation, rows.std(0, correction=0).float(), atol=1e-4, rtol=0)
+
+
+def test_two_views_train_too(corpus, tmp_path):
+    config = restless(corpus, tmp_path / "run", optimiser__consistency=0.2)
+    Trainer(config).train()
+    losses = [row["train_loss"] for row in log(tmp_path / "run") if "train_loss" in row]
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+
+
+def test_without_a_dev_set_there_is_a_last_checkpoint_only(corpus, tmp_path):
+    run = tmp_path / "run"
+    Trainer(tiny(corpus, run, data__dev=None, optimiser__epochs=1)).train()
+    assert (run / "last.pt").exists() and not (run / "best.pt").exists()
+    assert find_checkpoint(run).epoch == 1
+    assert not any("dev_wer" in row for row in log(run))
+
+
+def test_texts_are_normalised_and_the_boundary_symbol_is_no_letter(corpus, tmp_path):
+    utterances = [replace(u, text=u.text.lower()) for u in read_manifest(corpus / "train.jsonl")]
+    utterances[0] = replace(utterances[0], text="a|b")
+    write_manifest(tmp_path / "lower.jsonl", utterances)
+    trainer = Trainer(tiny(corpus, tmp_path / "run", data__train=[str(tmp_path / "lower.jsonl")]))
+    assert trainer.tokenizer.tokens == ["<blank>", "|", "A", "B", "C"]
+    assert trainer.train_set.left_out == {"train-0": "'A|B': characters outside the alphabet: '|'"}
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"data__train": []}, "data.train: expected at least one manifest"),
+        ({"data__train": ["none.jsonl"]}, "none.jsonl: expected a manifest"),
+        ({"data__normaliser": "greek"}, "normaliser 'greek': expected one of"),
+        ({"model__cell": "cnn"}, "model.cell: expected one of"),
+        pytest.param(
+            {"model__subsampling": 5},
+            "model.subsampling: expected 2, 3 or 4",
+            marks=pytest.mark.xfail(strict=True, raises=KeyError, reason="frames are counted before the model is made"),
+        ),
+        ({"device": "tpu"}, "device: expected auto, cpu or cuda, found 'tpu'"),
+        ({"precision": "int8"}, "precision: expected auto, float32 or bfloat16, found 'int8'"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(corpus, tmp_path, changes, message):
+    with pytest.raises(InputError) as error:
+        Trainer(tiny(corpus, tmp_path / "run", **changes))
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_a_training_set_without_a_usable_utterance(corpus, tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", np.zeros(1000), RATE)
+    write_manifest(tmp_path / "short.jsonl", [Utterance("short", str(tmp_path / "a.wav"), "ABCABC")])
+    with pytest.raises(InputError, match="^train: no utterance is left to use$"):
+        Trainer(tiny(corpus, tmp_path / "run", data__train=[str(tmp_path / "short.jsonl")]))
+    assert "short: 6 labels do not fit in 1000 samples" in capsys.readouterr().err
+
+
+def test_precision_and_device_by_name():
+    cpu = torch.device("cpu")
+    assert choose_device("cpu") == cpu
+    assert choose_precision("float32", cpu) == "float32" and choose_precision("bfloat16", cpu) == "bfloat16"
+    assert choose_precision("auto", cpu) in ("float32", "bfloat16")
+
+
+def test_a_configuration_as_a_checkpoint_holds_it_is_plain(trained, corpus):
+    assert read_checkpoint(trained / "last.pt").config == asdict(tiny(corpus, trained))
