@@ -62,7 +62,7 @@ def padded(waves, extra, kind):
     bidirectional=st.booleans(),
     subsampling=st.sampled_from([2, 3, 4]),
     kind=st.sampled_from(["fbank", "mfcc", "mel", "spectrogram"]),
-    lengths=st.lists(st.integers(300, 6000), min_size=1, max_size=4),
+    lengths=st.lists(st.integers(800, 6000), min_size=1, max_size=4),  # 5 frames: 2 may have a variance near 0
     extra=st.integers(0, 3000),
     padding=st.sampled_from(PADDING),
 )
