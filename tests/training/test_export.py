@@ -1,0 +1,166 @@
+"""A trained run as a package: the same numbers, the same transcripts, and the facts on its card."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_trainer import spellings, tiny, write_corpus
+
+import speechrnn
+from speechrnn.audio import read_audio
+from speechrnn.decoding.greedy import greedy
+from speechrnn.errors import InputError
+from speechrnn.manifest import read_manifest
+from speechrnn.package import read_package
+from speechrnn.training import export as exports
+from speechrnn.training.checkpoint import read_checkpoint, write_checkpoint
+from speechrnn.training.export import compare, export, find_checkpoint, load_model
+from speechrnn.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    texts = spellings(30, seed=0)
+    write_corpus(folder, "train", texts)
+    write_corpus(folder, "dev", spellings(14, seed=1, without=texts))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(corpus, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "tones"
+    Trainer(tiny(corpus, run, name="tones", language="x-tones", output_case="lower", optimiser__average=0.5)).train()
+    return run
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["float16", "float32"])
+def package(request, run, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("packages") / "tones"
+    assert export(run, directory, half=request.param) <= 1e-4
+    return directory, request.param
+
+
+def test_a_package_transcribes_what_torch_does_and_what_was_said(package, run, corpus):
+    directory, half = package
+    model, recognizer = load_model(find_checkpoint(run), half), speechrnn.load(directory)
+    utterances = read_manifest(corpus / "dev.jsonl")
+    together = recognizer.transcribe([u.audio_filepath for u in utterances])
+    right = 0
+    for utterance, transcript in zip(utterances, together, strict=True):
+        wave = read_audio(utterance.audio_filepath, 16000)
+        with torch.inference_mode():
+            log_probs, _ = model(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))
+        text = recognizer.package.tokenizer.decode(greedy(log_probs[0].numpy()))
+        assert transcript.text == text.lower() == recognizer.transcribe(utterance.audio_filepath).text
+        np.testing.assert_allclose(recognizer.log_probs(utterance.audio_filepath), log_probs[0], atol=1e-4)
+        right += transcript.text == utterance.text.lower()
+    assert right > 0.8 * len(utterances)
+
+
+def test_compare_says_so_too_and_finds_a_package_of_other_weights(package, run, corpus, tmp_path):
+    directory, half = package
+    found = compare(run, directory, corpus / "dev.jsonl", half)
+    assert found.recordings == len(read_manifest(corpus / "dev.jsonl")) and found.texts_differ == []
+    assert max(found.alone, found.batched) <= 1e-4
+    checkpoint = read_checkpoint(run / "best.pt")
+    checkpoint.average["output.bias"][2] += 30  # every frame an A
+    write_checkpoint(tmp_path / "other.pt", checkpoint)
+    other = compare(tmp_path / "other.pt", directory, corpus / "dev.jsonl", half)
+    assert other.alone > 1 and len(other.texts_differ) == found.recordings
+
+
+def test_a_package_describes_the_run(package, run):
+    package = read_package(package[0])
+    best = read_checkpoint(run / "best.pt")
+    assert (package.name, package.language, package.output_case, package.normaliser) == (
+        "tones",
+        "x-tones",
+        "lower",
+        "upper",
+    )
+    assert (package.sample_rate, package.subsampling, package.seconds_per_frame) == (16000, 4, 0.04)
+    assert package.tokenizer.tokens == ["<blank>", "|", "A", "B", "C"]
+    assert package.front_end["kind"] == "fbank" and package.front_end["num_bins"] == 40
+    training = package.training
+    assert (training["epochs"], training["updates"], training["seed"]) == (best.epoch, best.step, 1)
+    assert training["parameters"] == sum(p.numel() for p in load_model(best).parameters())
+
+
+def test_the_card_states_the_facts_below_what_its_author_says(run, package, tmp_path):
+    silent = (package[0] / "MODEL_CARD.md").read_text()
+    assert silent.startswith("# tones\n")
+    export(run, tmp_path / "package", card="# For tone deaf people\n\nRecorded by nobody.\n")
+    card = (tmp_path / "package" / "MODEL_CARD.md").read_text()
+    assert card.startswith("# For tone deaf people\n\nRecorded by nobody.\n")
+    epochs = read_checkpoint(run / "best.pt").epoch
+    for text in (silent, card):
+        for fact in (
+            "x-tones",
+            "16000 Hz",
+            "1 bidirectional GRU layers of 32",
+            "x4",
+            "train.jsonl",
+            f"{epochs} epochs",
+            "seed 1",
+        ):
+            assert fact in text
+
+
+def test_float16_is_smaller(run, tmp_path):
+    sizes = {}
+    for half in (True, False):
+        export(run, tmp_path / str(half), half=half)
+        sizes[half] = (tmp_path / str(half) / "model.onnx").stat().st_size
+    assert sizes[False] - sizes[True] == pytest.approx(
+        2 * sum(p.numel() for p in load_model(find_checkpoint(run)).parameters() if p.dim() >= 2), rel=0.05
+    )
+
+
+def test_the_best_checkpoint_is_taken_the_last_one_or_the_one_named(run, tmp_path):
+    best, last = read_checkpoint(run / "best.pt"), read_checkpoint(run / "last.pt")
+    assert best.epoch < last.epoch
+    assert find_checkpoint(run).epoch == best.epoch and find_checkpoint(run / "last.pt").epoch == last.epoch
+    (tmp_path / "last.pt").write_bytes((run / "last.pt").read_bytes())
+    assert find_checkpoint(tmp_path).epoch == last.epoch
+
+
+def test_the_average_of_weights_is_exported(run):
+    checkpoint = find_checkpoint(run)
+    state = load_model(checkpoint).state_dict()
+    assert all(torch.equal(state[name], value) for name, value in checkpoint.average.items())
+    assert not torch.equal(state["output.weight"], checkpoint.model["output.weight"])
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(InputError) as error:
+        export(tmp_path, tmp_path / "package")
+    assert str(error.value).startswith(f"{tmp_path / 'last.pt'}: expected a checkpoint")
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_graph_that_differs_from_torch_is_not_written(run, tmp_path, monkeypatch):
+    def other_weights(model, half):
+        with torch.no_grad():
+            model.output.bias[0] += 0.01
+        graph = exports_build(model, half)
+        with torch.no_grad():
+            model.output.bias[0] -= 0.01
+        return graph
+
+    exports_build = exports.build
+    monkeypatch.setattr(exports, "build", other_weights)
+    with pytest.raises(InputError, match="the exported graph differs from torch by 0.0"):
+        export(run, tmp_path / "package")
+    assert not (tmp_path / "package").exists()
+
+
+def test_a_package_names_no_place_on_the_machine_that_trained_it(package, corpus, run):
+    directory, _ = package
+    for path in directory.iterdir():
+        contents = path.read_bytes()
+        for place in (corpus, run, Path.cwd()):
+            assert str(place).encode() not in contents, path.name
+    assert json.loads((directory / "model.json").read_text())["training"]["data"] == ["train.jsonl"]
