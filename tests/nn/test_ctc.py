@@ -66,6 +66,8 @@ def test_the_loss_is_float32_even_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         inside = ctc_loss(log_probs, *arguments)
     assert inside.dtype == torch.float32 and torch.equal(inside, ctc_loss(log_probs, *arguments))
+    rounded = log_probs.bfloat16()
+    assert torch.equal(ctc_loss(rounded, *arguments), ctc_loss(rounded.float(), *arguments))
 
 
 def test_the_disagreement_of_two_views_is_the_symmetric_divergence_over_valid_frames():

@@ -247,6 +247,17 @@ def test_normalised_features_have_mean_0_and_variance_1_over_valid_frames(kind):
         assert not row[count:].any()
 
 
+@pytest.mark.parametrize("mode", ["utterance", "global", "none"])
+def test_normalisation_does_not_see_frames_beyond_the_length(mode):
+    torch.manual_seed(0)
+    module = Normalise(FrontEndConfig(normalise=mode), 5)
+    x = torch.randn(2, 9, 5) * 10
+    x[1, 4:] = 1000.0  # far more than 80 dB above the rest
+    y = module(x, torch.tensor([9, 4]))
+    torch.testing.assert_close(y[1:, :4], module(x[1:, :4], torch.tensor([4])))
+    assert not y[1, 4:].any()
+
+
 def with_silence(signal):
     """Digital silence before, within and after."""
     third = len(signal) // 3
