@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_trainer import spellings, tiny, write_corpus
+from test_trainer import tiny, tone_corpus
 
 import speechrnn
 from speechrnn.audio import read_audio
@@ -22,11 +22,7 @@ from speechrnn.training.trainer import Trainer
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    texts = spellings(30, seed=0)
-    write_corpus(folder, "train", texts)
-    write_corpus(folder, "dev", spellings(14, seed=1, without=texts))
-    return folder
+    return tone_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")
