@@ -39,7 +39,9 @@ def test_wheel_alone_transcribes(wheel, tmp_path):
     python = next((tmp_path / "env").glob("*/python*"))
     call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
     assert call(python, "-m", "speechrnn", "transcribe", ROOT / "examples" / "digits.wav").strip()
-    where = call(python, "-c", "import speechrnn; print(speechrnn.__file__); print(speechrnn.load('an4').package.directory)")
+    where = call(
+        python, "-c", "import speechrnn; print(speechrnn.__file__); print(speechrnn.load('an4').package.directory)"
+    )
     assert all(str(tmp_path) in line for line in where.splitlines())
     found = call(python, "-c", "import importlib.util; print(importlib.util.find_spec('torch'))")
     assert found.strip() == "None"

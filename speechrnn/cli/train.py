@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train."""
     from speechrnn.training.config import read_config
-
-    config = read_config(args.config, args.overrides)  # errors in it are found before torch is loaded
     from speechrnn.training.trainer import Trainer
 
-    Trainer(config).train()
+    Trainer(read_config(args.config, args.overrides)).train()
     return 0

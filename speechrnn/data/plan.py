@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-JITTER = 0.1  # durations vary by this share before sorting, so that an utterance meets others each epoch
+from speechrnn.errors import InputError
+
+JITTER = 0.04  # durations vary by this share before sorting: other neighbours each epoch, and little padding
 
 
 def plan(
@@ -34,7 +36,10 @@ def plan(
         fullest = max(range(len(batches)), key=lambda i: len(batches[i]))
         batch = batches[fullest]
         if len(batch) == 1:
-            raise ValueError(f"{len(seconds)} utterances cannot be spread over {group} batches a step")
+            raise InputError(
+                f"{len(seconds)} utterances cannot be spread over {group} batches an update: "
+                "lower optimiser.accumulate or data.max_seconds"
+            )
         batches[fullest : fullest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
     padded = [seconds[batch].max() * len(batch) for batch in batches]
     first = np.argsort(padded, kind="stable")[::-1][:group]

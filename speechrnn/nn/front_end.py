@@ -59,6 +59,11 @@ class FrontEnd(nn.Module):
         kinds = ("fbank", "mfcc", "mel", "spectrogram")
         if config.kind not in kinds:
             raise InputError(f"front_end.kind: expected one of {', '.join(kinds)}, found {config.kind!r}")
+        if not 0 <= config.low_hz < config.high_hz <= sample_rate / 2:
+            raise InputError(
+                f"front_end: expected 0 <= low_hz < high_hz <= {sample_rate / 2:g} (half the sample rate), "
+                f"found {config.low_hz:g} and {config.high_hz:g}"
+            )
         self.window = round(config.window_seconds * sample_rate)
         self.shift = round(config.shift_seconds * sample_rate)
         kaldi = config.kind in ("fbank", "mfcc")

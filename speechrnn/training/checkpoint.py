@@ -49,9 +49,10 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         raise InputError(f"{path}: expected a checkpoint of a training run, found no such file")
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
-        found = contents.pop("format")
+        found = int(contents.pop("format"))
+        checkpoint = Checkpoint(**contents) if found <= FORMAT else None
     except Exception as error:  # torch raises a dozen kinds for a damaged file
         raise InputError(f"{path}: not a checkpoint, or damaged: {' '.join(str(error).split())[:200]}") from None
-    if found > FORMAT:
+    if checkpoint is None:
         raise InputError(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
-    return Checkpoint(**contents)
+    return checkpoint

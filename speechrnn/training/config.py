@@ -8,6 +8,7 @@ from typing import Any
 from speechrnn.errors import InputError
 from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
+from speechrnn.nn.subsampling import STRIDES
 
 
 @dataclass
@@ -85,6 +86,41 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
         except OmegaConfBaseException as error:
             raise InputError(f"{where or path}: {str(error).splitlines()[0]} (key {error.full_key})") from None
     return OmegaConf.to_object(config)
+
+
+def check_values(config: Config) -> None:
+    """What the parts of a run would fail over later and less clearly. They check the names of kinds themselves.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
+    model, optimiser, augment = config.model, config.optimiser, config.augment
+    expectations = {
+        "seed": (config.seed, config.seed >= 0, "0 or more"),
+        "data.max_seconds": (config.data.max_seconds, config.data.max_seconds > 0, "more than 0"),
+        "model.subsampling": (
+            model.subsampling,
+            model.subsampling in STRIDES,
+            "one of " + ", ".join(map(str, STRIDES)),
+        ),
+        "model.dropout": (model.dropout, 0 <= model.dropout < 1, "from 0 to below 1"),
+        "model.lookahead": (model.lookahead, model.lookahead >= 0, "0 or more"),
+        "optimiser.average": (optimiser.average, 0 <= optimiser.average < 1, "from 0 to below 1"),
+        "optimiser.consistency": (optimiser.consistency, optimiser.consistency >= 0, "0 or more"),
+        "augment.speed": (augment.speed, augment.speed and min(augment.speed) > 0, "factors above 0, at least one"),
+    }
+    for name in ("sample_rate", "channels", "layers", "hidden"):
+        value = getattr(model, name)
+        expectations[f"model.{name}"] = value, value > 0, "more than 0"
+    for name in ("num_bins", "num_ceps", "window_seconds", "shift_seconds"):
+        value = getattr(model.front_end, name)
+        expectations[f"model.front_end.{name}"] = value, value > 0, "more than 0"
+    for name in ("epochs", "rate", "clip", "accumulate"):
+        value = getattr(optimiser, name)
+        expectations[f"optimiser.{name}"] = value, value > 0, "more than 0"
+    for key, (value, holds, expected) in expectations.items():
+        if not holds:
+            raise InputError(f"{key}: expected {expected}, found {value}")
 
 
 def _check_keys(where: str, given: Any, expected: Any) -> None:

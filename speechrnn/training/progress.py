@@ -1,11 +1,14 @@
 """What a run tells: a progress bar and a line an epoch on stderr, `log.jsonl` and TensorBoard events in its folder."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
+
+from speechrnn.manifest import write_atomically
 
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:
@@ -19,14 +22,19 @@ def progress_over(what: str) -> Callable[[Sequence], Iterable]:
 
 
 class Progress:
-    """The logs of a run; a context manager. `steps` is the number of updates of the whole run."""
+    """The logs of a run; a context manager. `step` updates have been made of the run's `steps`; what an interrupted run logged
+    beyond them is dropped, for it will be done again."""
 
-    def __init__(self, folder: Path, steps: int):
+    def __init__(self, folder: Path, step: int, steps: int):
         from torch.utils.tensorboard import SummaryWriter
 
         folder.mkdir(parents=True, exist_ok=True)
-        self._log = open(folder / "log.jsonl", "a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder))
+        path = folder / "log.jsonl"
+        if path.exists():
+            lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.endswith("}")]
+            write_atomically(path, "".join(line + "\n" for line in lines if json.loads(line)["step"] <= step))
+        self._log = open(path, "a", encoding="utf-8")
+        self._board = SummaryWriter(str(folder), purge_step=step + 1)
         self._bar = None
         if sys.stderr.isatty():
             from rich.console import Console
@@ -69,7 +77,8 @@ class Progress:
             print(text, file=sys.stderr, flush=True)
 
     def _write(self, step: int, row: dict) -> None:
-        self._log.write(json.dumps({"step": step, **row}, ensure_ascii=False) + "\n")
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        self._log.write(json.dumps({"step": step, **finite}, ensure_ascii=False) + "\n")
         for name, value in row.items():
             if isinstance(value, float):
                 self._board.add_scalar(name, value, step)

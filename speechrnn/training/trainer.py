@@ -1,7 +1,6 @@
 """The training loop, from a configuration to checkpoints. Read `Trainer.train` first."""
 
 import copy
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from speechrnn.nn.subsampling import output_frames
 from speechrnn.scoring.errors import ErrorCounts, word_errors
 from speechrnn.text import Tokenizer, normaliser
 from speechrnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from speechrnn.training.config import Config
+from speechrnn.training.config import Config, check_values, config_from_dict
 from speechrnn.training.progress import Progress, progress_over
 from speechrnn.training.schedule import learning_rate
 
@@ -39,6 +38,7 @@ class Trainer:
     """
 
     def __init__(self, config: Config):
+        check_values(config)
         self.config = config
         self.folder = Path(config.run)
         self.device = choose_device(config.device)
@@ -80,7 +80,7 @@ class Trainer:
         plans = [self.plan(epoch) for epoch in range(optimiser.epochs)]
         ends = np.cumsum([len(batches) // optimiser.accumulate for batches in plans])
         self._announce(plans[0])
-        with Progress(self.folder, steps=int(ends[-1])) as progress:
+        with Progress(self.folder, self.step, steps=int(ends[-1])) as progress:
             while self.epoch < optimiser.epochs:
                 started = time.monotonic()
                 batches = plans[self.epoch]
@@ -128,7 +128,8 @@ class Trainer:
             self.optimiser.step()
             self._update_average()
         else:
-            print(f"step {self.step}: gradient is not finite, skipped: {' '.join(batch.ids)}", file=sys.stderr)
+            ids = [self.train_set.utterances[i].id for indices in batches for i in indices]
+            print(f"update {self.step}: the gradient is not finite, skipped: {' '.join(ids)}", file=sys.stderr)
         self.optimiser.zero_grad(set_to_none=True)
         return {"loss": float(total), "gradient_norm": float(norm)}
 
@@ -196,8 +197,7 @@ class Trainer:
         if not (self.folder / "last.pt").exists():
             return None
         previous = read_checkpoint(self.folder / "last.pt")
-        ours = json.loads(json.dumps(asdict(self.config)))
-        changed = differing(previous.config, ours)
+        changed = differing(asdict(config_from_dict(previous.config)), asdict(self.config))
         if changed:
             raise InputError(
                 f"{self.folder}: holds a run with another configuration ({', '.join(changed)}); "

@@ -227,7 +227,7 @@ def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_pa
     trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
     trainer.update([np.array([3, 4])], 1e-3)
     assert not unlike(dict(trainer.model.state_dict()), before)
-    assert "step 0: gradient is not finite, skipped: train-3 train-4" in capsys.readouterr().err
+    assert "update 0: the gradient is not finite, skipped: train-3 train-4" in capsys.readouterr().err
     trainer.loss = loss
     trainer.update([np.array([3, 4])], 1e-3)
     assert unlike(dict(trainer.model.state_dict()), before)
@@ -307,11 +307,11 @@ def test_texts_are_normalised_and_the_boundary_symbol_is_no_letter(corpus, tmp_p
         ({"data__train": ["none.jsonl"]}, "none.jsonl: expected a manifest"),
         ({"data__normaliser": "greek"}, "normaliser 'greek': expected one of"),
         ({"model__cell": "cnn"}, "model.cell: expected one of"),
-        pytest.param(
-            {"model__subsampling": 5},
-            "model.subsampling: expected 2, 3 or 4",
-            marks=pytest.mark.xfail(strict=True, raises=KeyError, reason="frames are counted before the model is made"),
-        ),
+        ({"model__subsampling": 5}, "model.subsampling: expected one of 2, 3, 4, found 5"),
+        ({"model__hidden": 0}, "model.hidden: expected more than 0, found 0"),
+        ({"augment__speed": []}, "augment.speed: expected factors above 0, at least one, found []"),
+        ({"optimiser__epochs": 0}, "optimiser.epochs: expected more than 0, found 0"),
+        ({"seed": -1}, "seed: expected 0 or more, found -1"),
         ({"device": "tpu"}, "device: expected auto, cpu or cuda, found 'tpu'"),
         ({"precision": "int8"}, "precision: expected auto, float32 or bfloat16, found 'int8'"),
     ],
