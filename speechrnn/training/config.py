@@ -18,7 +18,7 @@ class DataConfig:
     train: list[str] = field(default_factory=list)  # manifests
     dev: str | None = None  # a manifest of other speakers; without one only the loss is reported
     normaliser: str = "raw"
-    max_seconds: float = 80.0  # of audio in a batch, padding included
+    max_seconds: float = 80.0  # of audio in a batch, padding included, at its own speed
     cache: str = "runs/cache"  # folder of decoded audio
 
 

@@ -105,10 +105,7 @@ class Trainer:
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of one epoch."""
         data, optimiser = self.config.data, self.config.optimiser
-        slowest = 1 / min(self.config.augment.speed)
-        return plan(
-            self.seconds * slowest, self.config.seed, epoch, data.max_seconds * slowest, accumulate=optimiser.accumulate
-        )
+        return plan(self.seconds, self.config.seed, epoch, data.max_seconds, accumulate=optimiser.accumulate)
 
     def update(self, batches: list[np.ndarray], rate: float) -> dict:
         """One update of the weights from one or more batches. Returns its loss (mean of the utterances) and gradient norm."""
