@@ -17,6 +17,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".
 
 RATES = range(2_000, 1_000_001)  # Hz; outside of it a header is wrong, and resampling could fill the memory
 BLOCK = 16_384  # frames decoded at a time: no allocation follows what a header claims
+LONGEST_STREAM = 1 << 30  # bytes of a pipe that are taken into memory: 9 hours of 16 kHz
 STREAMED = 0x7FFF_0000  # bytes; a data size from here upwards is what programs write that do not know it yet
 UNKNOWN = 2**63 - 1  # frames; libsndfile's answer where the header leaves the length open, as a streamed FLAC does
 
@@ -58,7 +59,7 @@ def read_audio(
         if os.fspath(source) == "-":
             if sys.stdin is None:
                 raise InputError("stdin: expected audio, found it closed")
-            return _read_file(name, io.BytesIO(sys.stdin.buffer.read()), sample_rate, offset, duration)
+            return _read_file(name, _in_memory(name, sys.stdin.buffer), sample_rate, offset, duration)
         with _opened(name, source) as file:
             return _read_file(name, file, sample_rate, offset, duration)
     except OSError as error:
@@ -81,6 +82,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def _in_memory(name: str, stream: BinaryIO) -> BinaryIO:
+    """A stream that cannot be sought in, read to its end."""
+    contents = io.BytesIO()
+    while block := stream.read(1 << 20):
+        if contents.tell() + len(block) > LONGEST_STREAM:
+            raise InputError(
+                f"{name}: expected at most {LONGEST_STREAM >> 20} MiB from a stream: write it to a file first"
+            )
+        contents.write(block)
+    return contents
+
+
 def _is_array(source: Source) -> bool:
     return hasattr(source, "__array__")  # numpy's own, and torch's tensors
 
@@ -100,7 +113,7 @@ def _read_file(name: str, file: BinaryIO, sample_rate: int, offset: float, durat
             f"{name}: expected a path, a file opened in binary mode or an array, found {type(file).__name__}"
         )
     if not (hasattr(file, "seekable") and file.seekable()):
-        file = io.BytesIO(file.read())
+        file = _in_memory(name, file)
     if file.seek(0, io.SEEK_END) == 0:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)

@@ -31,13 +31,28 @@ class Utterance:
 
 
 def write_atomically(path: str | os.PathLike, contents: str | bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it: a crash leaves the old file or the new."""
-    path = Path(path)
+    """Write a file under a temporary name, flush it to the disk, and rename it: a crash leaves the old file or the new.
+
+    What is not a file, such as a pipe or /dev/null, is written to as it is.
+
+    Raises:
+        OSError: it cannot be written; its `filename` is `path`.
+    """
+    try:
+        _write(Path(os.path.realpath(path)), contents.encode("utf-8") if isinstance(contents, str) else contents)
+    except OSError as error:  # a full disk has no file name
+        raise type(error)(error.errno, error.strerror, str(path)) from None
+
+
+def _write(path: Path, contents: bytes) -> None:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(contents)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(partial, "wb") as file:
-            file.write(contents.encode("utf-8") if isinstance(contents, str) else contents)
+            file.write(contents)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -53,7 +68,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
     utterances = [

@@ -105,6 +105,11 @@ def _check(where: str, description: Any) -> None:
         if not right or (kind in (int, float) and not 0 < value < float("inf")):
             wanted = {int: "a positive whole number", float: "a positive number", str: "a string", dict: "an object"}
             raise InputError(f"{where}: {field.name}: expected {wanted[kind]}, found {value!r}")
+    shift = description["front_end"].get("shift_seconds")
+    rate, found = description["sample_rate"], description["seconds_per_frame"]
+    expected = shift and round(shift * rate) * description["subsampling"] / rate
+    if expected and abs(found - expected) > 1e-9:
+        raise InputError(f"{where}: seconds_per_frame: expected {expected:g} (shift x subsampling), found {found:g}")
     for name, known in (
         ("token_type", ("characters",)),
         ("word_boundary", (BOUNDARY,)),
@@ -168,13 +173,20 @@ def write_package(
         card: the contents of MODEL_CARD.md.
 
     Raises:
-        InputError: the description is not one that `read_package` takes, or something else than a package stands there.
+        InputError: the description is not one that `read_package` takes, or something else than a package stands there,
+            or a package with further files in it.
     """
-    directory = Path(os.path.abspath(directory))
+    directory = Path(os.path.realpath(directory))
     _check(str(directory / "model.json"), dict(description))
     empty = directory.is_dir() and not any(directory.iterdir())
     if directory.exists() and not empty and not (directory / "model.json").is_file():
         raise InputError(f"{directory}: expected nothing there or a model package to replace, found something else")
+    ours = {*FILES, "MODEL_CARD.md"}
+    others = sorted(entry.name for entry in directory.iterdir() if entry.name not in ours) if directory.exists() else []
+    if others:
+        raise InputError(
+            f"{directory}: would be replaced, and it also holds {', '.join(others[:5])}: move that away first"
+        )
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")

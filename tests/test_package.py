@@ -31,8 +31,11 @@ def test_what_is_written_is_read(package_dir, tone_onnx):
 
 
 def test_a_package_is_replaced_whole(copied):
-    (copied / "lm").mkdir()
-    (copied / "lm" / "weights.json").write_text("{}")  # tuned for the model that goes
+    (copied / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="it also holds notes.txt"):
+        write_package(copied, b"new", Tokenizer(TOKENS), DESCRIPTION | {"name": "new"}, "new")
+    assert read_package(copied).name != "new"
+    (copied / "notes.txt").unlink()
     write_package(copied, b"new", Tokenizer(TOKENS), DESCRIPTION | {"name": "new"}, "new")
     assert sorted(os.listdir(copied)) == ["MODEL_CARD.md", "model.json", "model.onnx", "tokens.txt"]
     assert read_package(copied).name == "new"

@@ -8,7 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 corpus=data/corpora/an4
-[ -d $corpus ] || python ../shared/corpora/unpack.py data/corpora an4
+if [ ! -d $corpus ]; then
+    if [ ! -f ../shared/corpora/unpack.py ]; then
+        echo "run.sh: AN4 is not in $corpus: put its folders etc/ and wav/ there" >&2
+        exit 1
+    fi
+    python ../shared/corpora/unpack.py data/corpora an4
+fi
 
 python -m speechrnn prepare an4 $corpus data/an4 --dev-speakers recipes/an4/dev_speakers.txt
 python recipes/an4/nonspeech.py data/an4/nonspeech 60

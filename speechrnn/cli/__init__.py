@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=module.__doc__,
     )
     module.add_arguments(parser)
+    for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shall not cost the rest of the output
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return module.run(parser.parse_args(argv[1:]))
     except InputError as error:
@@ -57,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except MemoryError:
+        print(f"speechrnn {command}: the memory does not suffice", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"speechrnn {command}: {error}", file=sys.stderr)
         return 1
@@ -73,3 +79,10 @@ class _Version(argparse.Action):
 
         print(f"speechrnn {version('speechrnn')}")
         parser.exit()
+
+
+def positive(text: str) -> int:
+    """The type of an argument that is a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+    return int(text)

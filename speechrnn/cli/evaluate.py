@@ -28,6 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from speechrnn.audio import read_audio
+from speechrnn.cli import positive
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_atomically
 from speechrnn.recognizer import Recognizer
@@ -43,19 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
     parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")
     parser.add_argument("--system", metavar="NAME", help="the system's name in the record (default: the model's)")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="processor threads (default: one a core)")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, found {text}")
-    return number
+    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
 
 
 def run(args: argparse.Namespace) -> int:
     if args.record:
         read_rows(args.record)  # a record that cannot be added to is known before the work, not after it
+    if args.details and Path(args.details).is_dir():
+        raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.model, args.threads)
     package = recognizer.package
@@ -65,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
     result = score({utterance.id: utterance.text for utterance in utterances}, hypotheses, package.normaliser)
     if is_test_set(args.manifest):
         _log(args, recognizer, result)  # before anybody can have seen the figures
+    sys.stdout.write(f"{result.report()}utterances: {len(utterances)}\nseconds of audio: {seconds:.2f}\n")
     if args.details:
         write_atomically(args.details, result.details())
-    sys.stdout.write(f"{result.report()}utterances: {len(utterances)}\nseconds of audio: {seconds:.2f}\n")
     rtf = elapsed / seconds if seconds else None
     if rtf is not None:
         _say(f"{elapsed:.1f} s for {seconds:.1f} s of audio, reading included: RTF {rtf:.4f}")

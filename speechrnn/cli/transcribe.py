@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speechrnn.cli import positive
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,13 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled model package or the directory of one (default: the bundled one)",
     )
     parser.add_argument(
-        "--threads", type=_positive, metavar="N", help="CPU threads to use (default: one for each physical core)"
+        "--threads", type=positive, metavar="N", help="CPU threads to use (default: one for each physical core)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    if hasattr(sys.stdout, "reconfigure"):  # a console that lacks a letter shall not cost the rest of the output
-        sys.stdout.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_: _tell(f"warning: {message}")
@@ -132,10 +131,3 @@ def _expand(inputs: Sequence[str]) -> Iterator["str | Path | InputError"]:
 
 def _tell(message: str) -> None:
     print(f"speechrnn transcribe: {message}", file=sys.stderr, flush=True)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value

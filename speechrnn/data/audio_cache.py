@@ -22,7 +22,7 @@ class AudioCache:
         """Opens the cache of exactly these recordings below `folder`, or decodes them first. `progress` wraps the loop."""
         key = hashlib.sha256(json.dumps([sample_rate, *map(_fingerprint, utterances)]).encode()).hexdigest()[:16]
         samples, index = Path(folder, f"{key}.int16"), Path(folder, f"{key}.json")
-        if not index.exists():
+        if not _whole(samples, index):
             _decode(utterances, sample_rate, samples, index, progress)
         contents = json.loads(index.read_text())
         self.unreadable: dict[str, str] = contents["unreadable"]
@@ -38,6 +38,14 @@ class AudioCache:
         """(samples,) float32 in [-1, 1)."""
         start, end = self._spans[id]
         return self._samples[start:end].astype(np.float32) / 32768.0
+
+
+def _whole(samples: Path, index: Path) -> bool:
+    """Whether both files of a cache are there, and the samples are as long as the index says."""
+    if not index.exists() or not samples.exists():
+        return False
+    end = max(span[1] for span in json.loads(index.read_text())["spans"].values())
+    return samples.stat().st_size == 2 * end
 
 
 def _fingerprint(utterance: Utterance) -> list:

@@ -1,5 +1,7 @@
 """The utterances of a manifest as tensors: waveforms padded to a batch, and their labels."""
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,7 +57,8 @@ class Dataset:
                 continue
             if not fits(cache.samples(utterance.id), labels):
                 self.left_out[utterance.id] = (
-                    f"{len(labels)} labels do not fit in {cache.samples(utterance.id)} samples"
+                    f"{len(labels)} labels do not fit in {cache.samples(utterance.id)} samples at the fastest speed: "
+                    "is the text right? (less model.subsampling makes more frames)"
                 )
                 continue
             self.utterances.append(utterance)
@@ -81,6 +84,13 @@ class Dataset:
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
             torch.tensor([len(row) for row in labels]),
         )
+
+    def fingerprint(self) -> str:
+        """A hash of the utterances, their lengths and labels: another one is another training set."""
+        rows = [
+            [u.id, self.cache.samples(u.id), labels] for u, labels in zip(self.utterances, self.labels, strict=True)
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
     def report(self, name: str) -> None:
         """Say on stderr what was left out and why."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -167,7 +168,7 @@ def git_commit(apart_from: Iterable[str | os.PathLike] = ()) -> str | None:
 
 def is_test_set(manifest: str | os.PathLike) -> bool:
     """Whether a manifest is a test set: its name says so, as in `test.jsonl` or `test-clean.jsonl`."""
-    return "test" in Path(manifest).stem.lower()
+    return re.search(r"(^|[^a-z])test", Path(manifest).stem.lower()) is not None
 
 
 def log_evaluation(manifest: str | os.PathLike, entry: dict) -> int:

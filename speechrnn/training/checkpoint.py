@@ -18,6 +18,7 @@ class Checkpoint:
     """The state of a run after `epoch` whole epochs."""
 
     config: dict
+    data: str  # fingerprint of the training set
     tokens: list[str]
     epoch: int
     step: int  # updates made

@@ -9,6 +9,7 @@ from speechrnn.errors import InputError
 from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 from speechrnn.nn.subsampling import STRIDES
+from speechrnn.package import OUTPUT_CASES
 
 
 @dataclass
@@ -74,17 +75,19 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         if "=" not in override:
             raise InputError(f"{override!r}: expected key=value, such as model.layers=5")
-    try:
-        parts = [("", OmegaConf.load(path)), *((o, OmegaConf.from_dotlist([o])) for o in overrides)]
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     config = OmegaConf.structured(Config)
-    for where, part in parts:
-        _check_keys(where or str(path), part, config)
+    for where in (path, *overrides):
+        try:
+            part = OmegaConf.load(path) if where is path else OmegaConf.from_dotlist([where])
+        except (OSError, UnicodeDecodeError, YAMLError) as error:
+            raise InputError(f"{where}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+        _check_keys(str(where), part, config)
         try:
             config = OmegaConf.merge(config, part)
+            OmegaConf.resolve(config)
         except OmegaConfBaseException as error:
-            raise InputError(f"{where or path}: {str(error).splitlines()[0]} (key {error.full_key})") from None
+            key = f" (key {error.full_key})" if error.full_key else ""
+            raise InputError(f"{where}: {str(error).splitlines()[0]}{key}") from None
     return OmegaConf.to_object(config)
 
 
@@ -95,6 +98,7 @@ def check_values(config: Config) -> None:
         InputError: a number is out of its range.
     """
     model, optimiser, augment = config.model, config.optimiser, config.augment
+    front_end, spec = model.front_end, augment.spec
     expectations = {
         "seed": (config.seed, config.seed >= 0, "0 or more"),
         "data.max_seconds": (config.data.max_seconds, config.data.max_seconds > 0, "more than 0"),
@@ -107,12 +111,25 @@ def check_values(config: Config) -> None:
         "model.lookahead": (model.lookahead, model.lookahead >= 0, "0 or more"),
         "optimiser.average": (optimiser.average, 0 <= optimiser.average < 1, "from 0 to below 1"),
         "optimiser.consistency": (optimiser.consistency, optimiser.consistency >= 0, "0 or more"),
+        "output_case": (config.output_case, config.output_case in OUTPUT_CASES, f"one of {', '.join(OUTPUT_CASES)}"),
+        "model.front_end.num_ceps": (front_end.num_ceps, 0 < front_end.num_ceps <= front_end.num_bins, "1 to num_bins"),
+        "model.front_end.shift_seconds": (
+            front_end.shift_seconds,
+            1 <= front_end.shift_seconds * model.sample_rate <= front_end.window_seconds * model.sample_rate,
+            "at least one sample, and no more than the window",
+        ),
+        "optimiser.warmup": (optimiser.warmup, 0 <= optimiser.warmup <= 1, "from 0 to 1"),
+        "optimiser.weight_decay": (optimiser.weight_decay, optimiser.weight_decay >= 0, "0 or more"),
+        "augment.spec.time_mask_share": (spec.time_mask_share, 0 <= spec.time_mask_share <= 1, "from 0 to 1"),
         "augment.speed": (augment.speed, augment.speed and min(augment.speed) > 0, "factors above 0, at least one"),
     }
     for name in ("sample_rate", "channels", "layers", "hidden"):
         value = getattr(model, name)
         expectations[f"model.{name}"] = value, value > 0, "more than 0"
-    for name in ("num_bins", "num_ceps", "window_seconds", "shift_seconds"):
+    for name in ("freq_masks", "freq_mask_bins", "time_masks", "time_mask_frames"):
+        value = getattr(spec, name)
+        expectations[f"augment.spec.{name}"] = value, value >= 0, "0 or more"
+    for name in ("num_bins", "window_seconds"):
         value = getattr(model.front_end, name)
         expectations[f"model.front_end.{name}"] = value, value > 0, "more than 0"
     for name in ("epochs", "rate", "clip", "accumulate"):
@@ -147,8 +164,16 @@ def _keys(tree: dict, prefix: str = "") -> list[str]:
     return keys
 
 
-def config_from_dict(values: dict) -> Config:
-    """The configuration that a checkpoint holds, checked like a file."""
-    from omegaconf import OmegaConf
+def config_from_dict(values: dict, where: str) -> Config:
+    """The configuration that the checkpoint `where` holds.
 
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+    Raises:
+        InputError: this version does not know a key of it.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+    except OmegaConfBaseException as error:
+        raise InputError(f"{where}: its configuration is of another version: {str(error).splitlines()[0]}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from speechrnn.acoustic import WINDOW_SECONDS
 from speechrnn.audio import read_audio
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
@@ -35,10 +36,19 @@ def find_checkpoint(run: str | os.PathLike) -> Checkpoint:
 
 
 def load_model(checkpoint: Checkpoint, half: bool = False) -> CTCModel:
-    """The model of a checkpoint in evaluation mode; `half` rounds its matrices to float16, as a package stores them."""
-    config = config_from_dict(checkpoint.config)
+    """The model of a checkpoint in evaluation mode; `half` rounds its matrices to float16, as a package stores them.
+
+    Raises:
+        InputError: the weights do not fit the configuration.
+    """
+    config = config_from_dict(checkpoint.config, "the checkpoint")
     model = CTCModel(config.model, len(checkpoint.tokens))
-    model.load_state_dict(checkpoint.weights())
+    try:
+        model.load_state_dict(checkpoint.weights())
+    except RuntimeError as error:
+        raise InputError(
+            f"the checkpoint's weights do not fit its configuration: {' '.join(str(error).split())}"
+        ) from None
     if half:
         for parameter in model.parameters():
             if parameter.dim() >= 2:
@@ -54,7 +64,7 @@ def export(run: str | os.PathLike, directory: str | os.PathLike, half: bool = Tr
         InputError: there is no usable checkpoint, or the difference is larger than 1e-3.
     """
     checkpoint = find_checkpoint(run)
-    config = config_from_dict(checkpoint.config)
+    config = config_from_dict(checkpoint.config, str(run))
     model = load_model(checkpoint, half)
     graph = build(model, half)
     difference = largest_difference(model, graph)
@@ -127,7 +137,8 @@ class Agreement:
 
 
 def compare(run: str | os.PathLike, directory: str | os.PathLike, manifest: str | os.PathLike, half: bool) -> Agreement:
-    """Run every recording of a manifest through the package and through torch with the same weights.
+    """Run every recording of a manifest (of long ones the first 30 s, which are one window) through the package and through
+    torch with the same weights.
 
     Raises:
         InputError: a recording cannot be read.
@@ -136,7 +147,8 @@ def compare(run: str | os.PathLike, directory: str | os.PathLike, manifest: str 
     recognizer = Recognizer(directory)
     utterances = read_manifest(manifest)
     rate = recognizer.package.sample_rate
-    waves = [read_audio(u.audio_filepath, rate, offset=u.offset, duration=u.duration) for u in utterances]
+    longest = int(WINDOW_SECONDS * rate)
+    waves = [read_audio(u.audio_filepath, rate, offset=u.offset, duration=u.duration)[:longest] for u in utterances]
     batched = recognizer.acoustic.log_probs(waves)
     differences, texts_differ = [], []
     for utterance, wave, together in zip(utterances, waves, batched, strict=True):

@@ -31,7 +31,7 @@ class Progress:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "log.jsonl"
         if path.exists():
-            lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.endswith("}")]
+            lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
             write_atomically(path, "".join(line + "\n" for line in lines if json.loads(line)["step"] <= step))
         self._log = open(path, "a", encoding="utf-8")
         self._board = SummaryWriter(str(folder), purge_step=step + 1)
@@ -72,7 +72,7 @@ class Progress:
         lines[0] += f", {row['minutes']:.1f} min"
         text = "\n".join(lines)
         if self._bar:
-            self._bar.console.print(text, markup=False, highlight=False)
+            self._bar.console.print(text, markup=False, highlight=False, emoji=False)
         else:
             print(text, file=sys.stderr, flush=True)
 

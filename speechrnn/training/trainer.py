@@ -3,7 +3,7 @@
 import copy
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from speechrnn.training.config import Config, check_values, config_from_dict
 from speechrnn.training.progress import Progress, progress_over
 from speechrnn.training.schedule import learning_rate
 
+# These may change when a run goes on: they do not change what it computes
+NOT_THE_MODEL = ("name", "run", "language", "output_case", "data.cache", "data.dev")
 SAMPLES_SHOWN = 3  # dev hypotheses printed each epoch
 
 
@@ -39,10 +41,11 @@ class Trainer:
 
     def __init__(self, config: Config):
         check_values(config)
-        self.config = config
         self.folder = Path(config.run)
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
+        # what `auto` came to is what a resumed run must come to
+        self.config = config = replace(config, device=self.device.type, precision=self.precision)
         torch.manual_seed(config.seed)
 
         previous = self._previous()
@@ -56,7 +59,11 @@ class Trainer:
         self.dev_set = None
         if config.data.dev:
             self.dev_set = self._dataset("dev", read_manifest(config.data.dev), fastest=1.0)
+            if not any(self.dev_set.texts):
+                raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
         self.seconds = self.train_set.seconds(config.model.sample_rate)
+        if previous and previous.data != self.train_set.fingerprint():
+            raise InputError(f"{self.folder}: the training data is not what it was; choose another folder with run=...")
 
         self.model = CTCModel(config.model, len(self.tokenizer), config.augment.spec).to(self.device)
         self.speed = SpeedPerturbation(config.augment.speed).to(self.device)
@@ -96,11 +103,11 @@ class Trainer:
                 self.spent += time.monotonic() - started
                 improved = row.get("dev_wer", float("inf")) < self.best
                 self.best = min(self.best, row.get("dev_wer", float("inf")))
-                loss = float(np.mean(losses))
+                loss = float(np.mean([loss for loss in losses if np.isfinite(loss)] or [np.inf]))
                 progress.epoch(self.step, {"epoch": self.epoch, "train_loss": loss, **row, "minutes": self.spent / 60})
-                self.save("last.pt")
                 if improved:
-                    self.save("best.pt")
+                    self.save("best.pt")  # first: last.pt says what the best is
+                self.save("last.pt")
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The batches of one epoch."""
@@ -179,6 +186,7 @@ class Trainer:
         """Write a checkpoint into the run's folder."""
         checkpoint = Checkpoint(
             config=asdict(self.config),
+            data=self.train_set.fingerprint(),
             tokens=self.tokenizer.tokens,
             epoch=self.epoch,
             step=self.step,
@@ -194,7 +202,8 @@ class Trainer:
         if not (self.folder / "last.pt").exists():
             return None
         previous = read_checkpoint(self.folder / "last.pt")
-        changed = differing(asdict(config_from_dict(previous.config)), asdict(self.config))
+        before = config_from_dict(previous.config, str(self.folder / "last.pt"))
+        changed = [k for k in differing(asdict(before), asdict(self.config)) if k not in NOT_THE_MODEL]
         if changed:
             raise InputError(
                 f"{self.folder}: holds a run with another configuration ({', '.join(changed)}); "

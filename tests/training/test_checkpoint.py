@@ -17,7 +17,9 @@ def example(step=5, average=None):
     model(torch.randn(4, 50)).sum().backward()
     optimiser.step()
     weights = model.state_dict()
-    return Checkpoint({"seed": 1}, ["<blank>", "é"], 2, step, 1.5, 12.5, weights, average or {}, optimiser.state_dict())
+    return Checkpoint(
+        {"seed": 1}, "0123", ["<blank>", "é"], 2, step, 1.5, 12.5, weights, average or {}, optimiser.state_dict()
+    )
 
 
 def equal(a, b):

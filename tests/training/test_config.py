@@ -45,7 +45,7 @@ def test_a_file_and_arguments_replace_the_defaults_in_this_order(yaml):
 
 def test_what_a_checkpoint_holds_is_the_same_configuration(yaml):
     config = read_config(yaml("seed: 7\nmodel: {layers: 5, cell: lstm}\naugment: {spec: {time_masks: 0}}"))
-    assert config_from_dict(asdict(config)) == config
+    assert config_from_dict(asdict(config), "last.pt") == config
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,6 @@ def test_an_unknown_key_among_the_arguments_is_named_by_its_argument(yaml):
         ("augment: {speed: [1.0, fast]}", r"augment.speed[1]"),
         ("data: {train: a.jsonl}", "data.train"),
         ("seed: null", "seed"),
-        ("model: 5", ""),
     ],
 )
 def test_a_value_of_the_wrong_type_is_one_line_with_its_key(yaml, text, key):
@@ -96,7 +95,9 @@ def test_a_value_of_the_wrong_type_is_one_line_with_its_key(yaml, text, key):
     assert message.startswith(f"{path}: ") and "\n" not in message and f"(key {key}" in message
 
 
-@pytest.mark.parametrize("text", ["model: [1", "a: b: c", b"\xff\xfe\x00\x81", "seed: 1\nseed: 2", "- model", "\0"])
+@pytest.mark.parametrize(
+    "text", ["model: 5", "model: [1", "a: b: c", b"\xff\xfe\x00\x81", "seed: 1\nseed: 2", "- model", "\0"]
+)
 def test_what_is_not_a_configuration_is_one_line(yaml, text):
     path = yaml(text)
     with pytest.raises(InputError) as error:

@@ -61,7 +61,7 @@ def tiny(folder, run, **changes):
         precision="float32",
         data=DataConfig([str(folder / "train.jsonl")], str(folder / "dev.jsonl"), "upper", 8.0, str(folder / "cache")),
         model=ModelConfig(front_end=FrontEndConfig(num_bins=40), channels=8, layers=1, hidden=32, dropout=0.0),
-        augment=STILL,
+        augment=replace(STILL),
         optimiser=OptimiserConfig(epochs=14, rate=1e-2, weight_decay=0.0),
     )
     for name, value in changes.items():

@@ -8,10 +8,12 @@ then opens every audio file, normalises every text, and sorts the two piles: not
 import functools
 import math
 import os
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from speechrnn.audio import UNKNOWN
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 from speechrnn.text import BOUNDARY, normaliser, raw
@@ -110,6 +112,9 @@ def _check_names(utterance: Utterance) -> None:
 
 def _check_text(utterance: Utterance, rules: Rules) -> Utterance:
     text = normaliser(rules.normaliser)(utterance.text)
+    unfit = [c for c in text if unicodedata.category(c) in ("Cc", "Cs")]
+    if unfit:
+        raise _Unusable("control character or half a surrogate pair in the text", f"U+{ord(unfit[0]):04X}")
     if not text and not utterance.nonspeech and not rules.nonspeech:
         raise _Unusable("empty transcript", "")
     if text and utterance.nonspeech:
@@ -142,6 +147,8 @@ def _seconds(path: str) -> float:
         raise _Unusable("unreadable audio", f"{path}: {getattr(error, 'error_string', error)}") from None
     if not info.frames or not math.isfinite(info.frames / info.samplerate):
         raise _Unusable("audio of zero length", path)
+    if info.frames == UNKNOWN:  # a FLAC that was streamed does not say
+        return sum(map(len, soundfile.blocks(path, blocksize=1 << 16, dtype="int16"))) / info.samplerate
     return info.frames / info.samplerate
 
 

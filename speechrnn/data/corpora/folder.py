@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from speechrnn.audio import SUFFIXES
 from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_lines, read_text
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 
-AUDIO_SUFFIXES = {".aif", ".aiff", ".au", ".flac", ".mp3", ".ogg", ".opus", ".sph", ".w64", ".wav"}
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 # What a column may be called; the first one that is there counts.
 AUDIO = ("audio_filepath", "audio", "path", "file", "wav", "filename")
@@ -41,7 +41,7 @@ def prepare_folder(source: Path, rules: Rules) -> list[Split]:
 
 def _side_by_side(root: Path) -> Iterator[Utterance | LeftOut]:
     files = sorted((p for p in root.rglob("*") if p.is_file()), key=lambda p: p.relative_to(root).parts)
-    audio_files = [p for p in files if p.suffix.lower() in AUDIO_SUFFIXES]
+    audio_files = [p for p in files if p.suffix.lower() in SUFFIXES]
     texts = {p.with_suffix(""): p for p in files if p.suffix.lower() == ".txt"}
     spoken = {p.with_suffix("") for p in audio_files}
     if not spoken & texts.keys():
