@@ -36,12 +36,14 @@ def write_atomically(path: str | os.PathLike, contents: str | bytes) -> None:
     What is not a file, such as a pipe or /dev/null, is written to as it is.
 
     Raises:
-        OSError: it cannot be written; its `filename` is `path`.
+        OSError: it cannot be written.
     """
     try:
         _write(Path(os.path.realpath(path)), contents.encode("utf-8") if isinstance(contents, str) else contents)
-    except OSError as error:  # a full disk has no file name
-        raise type(error)(error.errno, error.strerror, str(path)) from None
+    except OSError as error:
+        if error.errno and not error.filename:  # a full disk names no file
+            raise type(error)(error.errno, error.strerror, str(path)) from None
+        raise
 
 
 def _write(path: Path, contents: bytes) -> None:
