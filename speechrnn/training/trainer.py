@@ -1,6 +1,7 @@
 """The training loop, from a configuration to checkpoints. Read `Trainer.train` first."""
 
 import copy
+import json
 import sys
 import time
 from dataclasses import asdict, replace
@@ -29,6 +30,7 @@ from speechrnn.training.schedule import learning_rate
 
 # These may change when a run goes on: they do not change what it computes
 NOT_THE_MODEL = ("name", "run", "language", "output_case", "data.cache", "data.dev")
+SKIPPED_AT_MOST = 20  # updates without a finite gradient: more of them are a fault of the data or the rate
 SAMPLES_SHOWN = 3  # dev hypotheses printed each epoch
 
 
@@ -71,6 +73,7 @@ class Trainer:
             self.model.parameters(), lr=config.optimiser.rate, weight_decay=config.optimiser.weight_decay, fused=True
         )
         self.epoch, self.step, self.best, self.spent = 0, 0, float("inf"), 0.0
+        self.skipped = 0
         if previous:
             self._restore(previous)
         elif self.model.normalise.mode == "global":
@@ -132,10 +135,20 @@ class Trainer:
             self.optimiser.step()
             self._update_average()
         else:
-            ids = [self.train_set.utterances[i].id for indices in batches for i in indices]
-            print(f"update {self.step}: the gradient is not finite, skipped: {' '.join(ids)}", file=sys.stderr)
+            self._skip([self.train_set.utterances[i].id for indices in batches for i in indices])
         self.optimiser.zero_grad(set_to_none=True)
         return {"loss": float(total), "gradient_norm": float(norm)}
+
+    def _skip(self, ids: list[str]) -> None:
+        """Name the utterances of an update that was left out; too many such updates stop the run."""
+        self.skipped += 1
+        path = self.folder / "bad_batches.jsonl"
+        print(f"update {self.step}: the gradient is not finite, skipped: {' '.join(ids)}", file=sys.stderr)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": self.step, "ids": ids}, ensure_ascii=False) + "\n")
+        if self.skipped == SKIPPED_AT_MOST:
+            raise InputError(f"{self.skipped} updates had no finite gradient: look at the utterances in {path}")
 
     def perturb(self, batch: Batch, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch on the device, each utterance at a speed drawn from (seed, epoch, utterance)."""

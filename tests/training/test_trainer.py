@@ -228,9 +228,14 @@ def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_pa
     trainer.update([np.array([3, 4])], 1e-3)
     assert not unlike(dict(trainer.model.state_dict()), before)
     assert "update 0: the gradient is not finite, skipped: train-3 train-4" in capsys.readouterr().err
+    assert (tmp_path / "run" / "bad_batches.jsonl").read_text() == '{"step": 0, "ids": ["train-3", "train-4"]}\n'
     trainer.loss = loss
     trainer.update([np.array([3, 4])], 1e-3)
     assert unlike(dict(trainer.model.state_dict()), before)
+    trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
+    with pytest.raises(InputError, match="20 updates had no finite gradient: look at the utterances in .*bad_batches"):
+        for _ in range(19):
+            trainer.update([np.array([3, 4])], 1e-3)
 
 
 def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tmp_path, capsys):
