@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from speechrnn.recognizer import Recognizer
     from speechrnn.transcript import Transcript
 
-__all__ = ["Recognizer", "Transcript", "load"]
+__all__ = ["InputError", "Recognizer", "Transcript", "__version__", "load"]
 
 
 def load(name_or_path: str | os.PathLike | None = None, threads: int | None = None) -> "Recognizer":
@@ -22,7 +22,7 @@ def load(name_or_path: str | os.PathLike | None = None, threads: int | None = No
         threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
 
     Raises:
-        speechrnn.errors.InputError: there is no such package, or it cannot be used.
+        speechrnn.InputError: there is no such package, or it cannot be used.
     """
     from speechrnn.recognizer import Recognizer
 
@@ -30,7 +30,7 @@ def load(name_or_path: str | os.PathLike | None = None, threads: int | None = No
 
 
 def __getattr__(name: str) -> Any:
-    """`Recognizer` and `Transcript` on first use: `import speechrnn` brings not even numpy."""
+    """The names of the package on first use: `import speechrnn` brings not even numpy."""
     if name == "Recognizer":
         from speechrnn.recognizer import Recognizer
 
@@ -39,4 +39,12 @@ def __getattr__(name: str) -> Any:
         from speechrnn.transcript import Transcript
 
         return Transcript
+    if name == "InputError":
+        from speechrnn.errors import InputError
+
+        return InputError
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("speechrnn")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

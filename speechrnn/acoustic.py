@@ -5,6 +5,7 @@ model.onnx takes `waveform` (batch, samples) float32 in [-1, 1] and `lengths` (b
 padding does not matter to it.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,14 +35,16 @@ class AcousticModel:
         threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
 
     Raises:
-        InputError: ONNX Runtime cannot load the model, or it is not the one that the package describes.
+        InputError: `threads` is less than 1, ONNX Runtime cannot load the model, or it is not the one that the package describes.
     """
 
     def __init__(self, package: Package, threads: int | None = None):
         import onnxruntime
 
+        if threads is not None and threads < 1:
+            raise InputError(f"threads: expected 1 or more, found {threads}")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = min(threads, os.cpu_count() or 1) if threads else 0
         options.log_severity_level = 4  # fatal only: what goes wrong comes back as an exception
         # Folds constants, so that float16 weights become float32 once. More than that only made the start slower.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

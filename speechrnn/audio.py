@@ -15,6 +15,9 @@ from speechrnn.errors import InputError
 # What libsndfile decodes and people record speech in; used to find the audio in a directory, not to judge a file.
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".w64", ".caf")
 
+# Audio that it does not decode: found in a directory, such a file is named and not passed over in silence.
+FOREIGN_SUFFIXES = (".m4a", ".m4b", ".aac", ".amr", ".wma", ".mp4", ".webm", ".mka", ".3gp", ".ra")
+
 RATES = range(2_000, 1_000_001)  # Hz; outside of it a header is wrong, and resampling could fill the memory
 BLOCK = 16_384  # frames decoded at a time: no allocation follows what a header claims
 LONGEST_STREAM = 1 << 30  # bytes of a pipe that are taken into memory: 9 hours of 16 kHz
@@ -121,7 +124,7 @@ def _read_file(name: str, file: BinaryIO, sample_rate: int, offset: float, durat
         sound = soundfile.SoundFile(file)
     except soundfile.LibsndfileError as error:
         raise InputError(
-            f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph), found another format or a damaged file "
+            f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph, aiff, au), found another format or a damaged file "
             f"({_reason(error)}); ffmpeg may convert it"
         ) from None
     except TypeError:  # soundfile's answer to a name in .raw
@@ -153,7 +156,7 @@ def _file_blocks(name: str, sound: Any, offset: float, duration: float | None) -
         if not decoded:
             raise InputError(f"{name}: damaged: nothing of it can be decoded ({_reason(error)})") from None
         damage = f", where it is damaged ({_reason(error)})"
-    if sound.frames == UNKNOWN:
+    if sound.frames == UNKNOWN or not decoded:
         return
     claimed, present = _data_bytes(sound)
     # A hundredth may be missing: the length of an MP3 file is an estimate.

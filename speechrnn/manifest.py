@@ -71,6 +71,14 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: expected a manifest, found no such file; `speechrnn prepare` writes manifests"
+        ) from None
+    except IsADirectoryError:
+        raise InputError(
+            f"{path}: expected a manifest, found a directory; `speechrnn prepare folder` makes one of it"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
     utterances = [

@@ -147,6 +147,8 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
         return BUNDLED / wanted
     if name_or_path is not None and os.path.isdir(wanted):
         return Path(wanted)
+    if os.path.isfile(wanted):
+        raise InputError(f"model {wanted!r}: expected the directory of a model package, found a file: name its folder")
     raise InputError(
         f"model {wanted!r}: expected the directory of a model package or a bundled name "
         f"({', '.join(names) or 'none is bundled here'}), found neither"

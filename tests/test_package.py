@@ -145,6 +145,8 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
     monkeypatch.chdir(tmp_path / "here")
     assert find_package("small") == tmp_path / "pretrained" / "small"
     assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
-    for wrong in ("smal", "", "../pretrained/none", str(package_dir / "model.onnx")):
+    for wrong in ("smal", "", "../pretrained/none"):
         with pytest.raises(InputError, match=r"expected .* bundled name \(an4, small\), found neither"):
             find_package(wrong)
+    with pytest.raises(InputError, match="found a file: name its folder"):
+        find_package(package_dir / "model.onnx")

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"speechrnn {command}: needs the module {error.name!r}, which is not installed: "
-            "pip install 'speechrnn[train]' brings what training needs",
+            "what training needs comes with `pip install '.[train]'` in speechrnn's source folder (6 GB)",
             file=sys.stderr,
         )
         return 1
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"speechrnn {command}: the memory does not suffice", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"speechrnn {command}: {error}", file=sys.stderr)
+        where = "" if error.filename else "writing the output: "
+        print(f"speechrnn {command}: {where}{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"speechrnn {command}: interrupted", file=sys.stderr)

@@ -3,7 +3,8 @@
 Prints the word, character and sentence error rates in Kaldi's lines. References and hypotheses are compared after the
 model's own normaliser. An utterance whose audio cannot be read counts as all words deleted and makes the exit status 1.
 
-A manifest with "test" in its name is a test set: each evaluation on it is logged in `<name>.evaluations.jsonl` beside it.
+A manifest in whose name a word begins with "test" (test.jsonl, an4-test.jsonl) is a test set: each evaluation on it is logged
+in `<name>.evaluations.jsonl` beside it.
 
   speechrnn evaluate MODEL dev.jsonl --details details.jsonl
   speechrnn evaluate MODEL test.jsonl --record recipes/an4/results.jsonl

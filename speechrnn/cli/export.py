@@ -42,12 +42,15 @@ def run(args: argparse.Namespace) -> int:
     half = args.dtype == "float16"
     difference = export(args.run, args.package, half, card)
     size = sum(file.stat().st_size for file in Path(args.package).rglob("*") if file.is_file())
-    print(f"{args.package}: {size / 1e6:.1f} MB, at most {difference:.1g} from torch", file=sys.stderr)
+    print(
+        f"{args.package}: {size / 1e6:.1f} MB; its log-probabilities are within {difference:.1g} of torch's",
+        file=sys.stderr,
+    )
     if not args.check:
         return 0
     found = compare(args.run, args.package, args.check, half)
     print(
-        f"{args.check}: {found.recordings} recordings, at most {found.alone:.1g} from torch alone and {found.batched:.1g} in "
-        f"batches, {len(found.texts_differ)} texts differ {' '.join(found.texts_differ)}".rstrip()
+        f"{args.check}: {found.recordings} recordings, log-probabilities within {found.alone:.1g} of torch's alone and "
+        f"{found.batched:.1g} in batches, {len(found.texts_differ)} texts differ {' '.join(found.texts_differ)}".rstrip()
     )
     return 0 if max(found.alone, found.batched) <= TOLERANCE and not found.texts_differ else 1

@@ -32,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--normaliser",
         choices=NORMALISERS,
-        default="raw",
-        help="what both texts go through before they are compared (default: raw)",
+        help="what both texts go through before they are compared (default: what a details file was scored with, else raw)",
     )
     parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
 
@@ -45,9 +44,13 @@ def run(args: argparse.Namespace) -> int:
     if len(extra) == len(hypotheses):
         raise InputError(
             f"{args.hypotheses}: expected the ids of {args.references} (such as {next(iter(references))!r}), "
-            f"found none of them (but such as {next(iter(hypotheses), None)!r})"
+            f"found none of them (but such as {next(iter(hypotheses), None)!r}); "
+            "`speechrnn evaluate` transcribes and scores a manifest by its ids"
         )
-    result = score(references, hypotheses, args.normaliser)
+    normaliser = (
+        args.normaliser or recorded_normaliser(args.hypotheses) or recorded_normaliser(args.references) or "raw"
+    )
+    result = score(references, hypotheses, normaliser)
     if result.missing:
         print(
             f"speechrnn score: warning: {len(result.missing)} of {len(references)} utterances have no hypothesis "
@@ -69,6 +72,14 @@ def run(args: argparse.Namespace) -> int:
 def _named(ids: list[str]) -> str:
     rest = len(ids) - NAMED_AT_MOST
     return " ".join(ids[:NAMED_AT_MOST]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def recorded_normaliser(path: str) -> str | None:
+    """The normaliser that a details file says its texts were scored with; None for any other file."""
+    with open(path, encoding="utf-8-sig") as file:
+        line = file.readline().strip()
+    name = json.loads(line).get("normaliser") if line.startswith("{") else None
+    return name if name in NORMALISERS else None
 
 
 def read_texts(path: str, side: str) -> dict[str, str]:

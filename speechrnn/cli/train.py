@@ -4,7 +4,8 @@
   speechrnn train conf/an4.yaml seed=2 run=runs/an4-2 optimiser.epochs=30
 
 The run's folder receives last.pt, best.pt (lowest WER on the dev set), log.jsonl and TensorBoard events. The same command
-again goes on where the run was interrupted.
+again goes on where the run was interrupted. A run cannot be lengthened, for its learning rate has come down to zero at its end:
+start another one in another folder. The keys are those of conf/an4.yaml and of the README's table.
 """
 
 import argparse

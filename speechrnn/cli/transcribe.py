@@ -115,14 +115,16 @@ def _run_group(
 
 def _expand(inputs: Sequence[str]) -> Iterator["str | Path | InputError"]:
     """The files that the arguments stand for; a directory stands for the audio files in it, at all levels, sorted."""
-    from speechrnn.audio import SUFFIXES, source_name
+    from speechrnn.audio import FOREIGN_SUFFIXES, SUFFIXES, source_name
 
     for path in inputs:
         if not os.path.isdir(path):
             yield path
             continue
         found = sorted(
-            p for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != "." and p.is_file()
+            p
+            for p in Path(path).rglob("*")
+            if p.suffix.lower() in SUFFIXES + FOREIGN_SUFFIXES and p.name[0] != "." and p.is_file()
         )
         if not found:
             yield InputError(f"{source_name(path)}: expected audio files in it ({' '.join(SUFFIXES)}), found none")

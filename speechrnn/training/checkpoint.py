@@ -53,7 +53,8 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         found = int(contents.pop("format"))
         checkpoint = Checkpoint(**contents) if found <= FORMAT else None
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        raise InputError(f"{path}: not a checkpoint, or damaged: {' '.join(str(error).split())[:200]}") from None
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: not a checkpoint, or damaged: {reason}") from None
     if checkpoint is None:
         raise InputError(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
     return checkpoint

@@ -79,6 +79,8 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
     for where in (path, *overrides):
         try:
             part = OmegaConf.load(path) if where is path else OmegaConf.from_dotlist([where])
+        except FileNotFoundError:
+            raise InputError(f"{where}: expected a YAML file, found no such file") from None
         except (OSError, UnicodeDecodeError, YAMLError) as error:
             raise InputError(f"{where}: cannot be read as YAML: {' '.join(str(error).split())}") from None
         _check_keys(str(where), part, config)
@@ -87,7 +89,10 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
             OmegaConf.resolve(config)
         except OmegaConfBaseException as error:
             key = f" (key {error.full_key})" if error.full_key else ""
-            raise InputError(f"{where}: {str(error).splitlines()[0]}{key}") from None
+            reason = str(error).splitlines()[0]
+            if "not a ListConfig" in reason:
+                reason = "expected a list, such as [a, b]"
+            raise InputError(f"{where}: {reason}{key}") from None
     return OmegaConf.to_object(config)
 
 

@@ -222,7 +222,9 @@ class Trainer:
                 f"{self.folder}: holds a run with another configuration ({', '.join(changed)}); "
                 "choose another folder with run=..., or remove this one"
             )
-        print(f"{self.folder}: going on after epoch {previous.epoch}", file=sys.stderr)
+        finished = previous.epoch == self.config.optimiser.epochs
+        what = f"finished, after {previous.epoch} epochs" if finished else f"going on after epoch {previous.epoch}"
+        print(f"{self.folder}: {what}", file=sys.stderr)
         return previous
 
     def _restore(self, previous: Checkpoint) -> None:

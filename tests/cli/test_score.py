@@ -134,3 +134,16 @@ def test_a_null_reference_is_an_error(tmp_path, capsys):
     details = lines(tmp_path / "d.jsonl", {"id": "u1", "reference": None, "hypothesis": "a"})
     assert main(["score", details, details]) == 1
     assert "line 1: expected a text, found None" in capsys.readouterr().err
+
+
+def test_a_details_file_brings_the_normaliser_it_was_scored_with(tmp_path, capsys):
+    (tmp_path / "ref").write_text("u1 hello\n")
+    (tmp_path / "hyp").write_text("u1 HELLO\n")
+    arguments = [str(tmp_path / "ref"), str(tmp_path / "hyp")]
+    assert main(["score", *arguments, "--normaliser", "upper", "--details", str(tmp_path / "details.jsonl")]) == 0
+    assert "%WER 0.00 " in capsys.readouterr().out
+    assert main(["score", str(tmp_path / "ref"), str(tmp_path / "details.jsonl")]) == 0
+    out = capsys.readouterr().out
+    assert "%WER 0.00 " in out and "normaliser: upper" in out
+    assert main(["score", *arguments]) == 0
+    assert "%WER 100.00 " in capsys.readouterr().out

@@ -211,3 +211,15 @@ def test_version_and_help(capsys):
             main(arguments)
         assert caught.value.code == 0
         assert capsys.readouterr().out.startswith(expected)
+
+
+def test_audio_of_a_kind_that_is_not_read_is_named_in_a_directory(transcribe, tmp_path):
+    folder = tmp_path / "memos"
+    folder.mkdir()
+    write(folder / "a.wav", "one")
+    (folder / "b.m4a").write_bytes(b"\0\0\0 ftypM4A " + bytes(100))
+    (folder / "notes.txt").write_text("not audio")
+    status, out, err = transcribe(folder)
+    assert status == 1 and out == [f"{folder / 'a.wav'}\tone"]
+    assert [line for line in err if "b.m4a" in line and "expected audio" in line]
+    assert not [line for line in err if "notes.txt" in line]

@@ -167,7 +167,7 @@ def test_bad_json_rows_are_named_by_line(tmp_path):
 @pytest.mark.parametrize(
     ("name", "contents", "message"),
     [
-        ("t.csv", "sound;words\n1;2\n", "audio_filepath.*found sound;words"),
+        ("t.csv", "sound;words\n1;2\n", "audio_filepath.*found sound, words"),
         ("t.csv", "audio,words\n", "column for the text.*found audio, words"),
         ("t.csv", "", "found nothing"),
         ("t.csv", "audio,text\n", "no row"),
@@ -189,3 +189,10 @@ def test_a_folder_without_pairs_says_so_and_points_at_a_table(tmp_path):
         prepare_folder(tmp_path, RAW)
     with pytest.raises(InputError, match="found nothing"):
         prepare_folder(tmp_path / "nowhere", RAW)
+
+
+def test_a_table_of_a_spreadsheet_that_writes_semicolons(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(1600), 16000)
+    (tmp_path / "t.csv").write_text("audio;text\na.wav;one, two\n")
+    [split] = prepare_folder(tmp_path / "t.csv", Rules("raw", "", False))
+    assert [u.text for u in split.utterances] == ["one, two"]

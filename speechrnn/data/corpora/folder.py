@@ -93,8 +93,13 @@ def _table(table: Path, rules: Rules) -> Iterator[Utterance | LeftOut]:
 def _csv_rows(table: Path, rules: Rules) -> Iterator[tuple[int, dict | str]]:
     """Line number and fields by lower-case column name of each row, or what is wrong with it."""
     # In a TSV file a quotation mark is a character like any other, as Common Voice writes it.
-    style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if table.suffix.lower() == ".tsv" else {"strict": True}
-    reader = csv.reader(io.StringIO(read_text(table), newline=""), **style)
+    text = read_text(table)
+    if table.suffix.lower() == ".tsv":
+        style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    else:  # spreadsheets write semicolons where the comma is the decimal point
+        header = text.partition("\n")[0]
+        style = {"delimiter": ";" if ";" in header and "," not in header else ",", "strict": True}
+    reader = csv.reader(io.StringIO(text, newline=""), **style)
     try:
         columns = [column.strip().lower() for column in next(reader, [])]
         expected = {"audio": AUDIO} if rules.nonspeech or "nonspeech" in columns else {"audio": AUDIO, "text": TEXT}
