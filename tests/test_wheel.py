@@ -36,7 +36,7 @@ def test_wheel_alone_transcribes(wheel, tmp_path):
         return done.stdout
 
     call(sys.executable, "-m", "venv", "env")
-    python = next((tmp_path / "env").glob("*/python*"))
+    python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
     assert call(python, "-m", "speechrnn", "transcribe", ROOT / "examples" / "digits.wav").strip()
     where = call(

@@ -66,7 +66,7 @@ def test_train_export_and_transcribe(folder):
     assert sum(line.startswith("epoch ") for line in told) == 14 and "%WER" in done.stderr
 
     again = speechrnn(folder, "train", "tones.yaml")
-    assert again.returncode == 0 and again.stderr.startswith("run: going on after epoch 14\n")
+    assert again.returncode == 0 and again.stderr.startswith("run: finished, after 14 epochs\n")
     assert "epoch 15" not in again.stderr
     other = speechrnn(folder, "train", "tones.yaml", "model.hidden=16")
     assert other.returncode == 1 and other.stderr.count("\n") == 1 and "(model.hidden)" in other.stderr
@@ -91,7 +91,7 @@ def test_train_export_and_transcribe(folder):
             "model.layer=3: unknown key 'model.layer'; the nearest known one is 'model.layers'",
         ),
         (["tones.yaml", "model.layers=many"], "model.layers=many: "),
-        (["none.yaml"], "none.yaml: cannot be read as YAML"),
+        (["none.yaml"], "none.yaml: expected a YAML file, found no such file"),
         (["tones.yaml", "run=other", "data.train=[none.jsonl]"], "none.jsonl: expected a manifest"),
     ],
 )
