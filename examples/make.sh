@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# The example recordings, spoken by espeak-ng: letters, digits and commands, which the bundled model `an4` knows.
+# The example recordings, spoken by espeak-ng: letters, digits and a command, which the bundled model `an4` knows.
+# sox adds the moment of silence with which recordings begin and end.
 set -euo pipefail
 cd "$(dirname "$0")"
-speak() { espeak-ng -v "$2" -s "$3" -g "$4" -w "$1" "$5"; }
-speak letters.wav en-us 120 6 "S. M. I. T. H."
-speak digits.wav en-us 120 4 "four one two five seven six"
-speak command.wav en-us 120 4 "enter six eight"
+speak() { # FILE VOICE WORDS_A_MINUTE TEXT
+    espeak-ng -v "$2" -s "$3" -g 3 --stdout "$4" | sox -t wav - -r 16000 "$1" pad 0.4 0.4
+}
+speak letters.wav en-us 150 "S. M. I. T. H."
+speak digits.wav en-us+f2 165 "four one two five seven six"
+speak command.wav en-us 165 "enter six eight"
