@@ -74,7 +74,10 @@ def test_train_export_and_transcribe(folder):
     (folder / "card.md").write_text("# Tones\n")
     done = speechrnn(folder, "export", "run", "package", "--card", "card.md", "--check", "dev.jsonl")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("dev.jsonl: 10 recordings, log-probabilities within ") and ", 0 texts differ" in done.stdout
+    assert (
+        done.stdout.startswith("dev.jsonl: 10 recordings, log-probabilities within ")
+        and ", 0 texts differ" in done.stdout
+    )
     assert done.stderr.startswith("package: ") and done.stderr.count("\n") == 1
     assert (folder / "package" / "MODEL_CARD.md").read_text().startswith("# Tones\n")
 
