@@ -26,7 +26,7 @@ def plan(
     batches: list[list[int]] = []
     longest = 0.0
     for index in order:
-        longest = max(longest, seconds[index]) if batches else seconds[index]
+        longest = max(longest, seconds[index])
         if not batches or longest * (len(batches[-1]) + 1) > max_seconds:
             batches.append([])
             longest = seconds[index]

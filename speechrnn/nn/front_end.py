@@ -43,6 +43,12 @@ def fft_size(config: FrontEndConfig, sample_rate: int) -> int:
     return 1 << (round(config.window_seconds * sample_rate) - 1).bit_length()
 
 
+def frame_count(samples: int | Tensor, shift: int) -> int | Tensor:
+    """How many frames so many samples make, at least one."""
+    count = (samples + shift // 2) // shift
+    return count + (count < 1)
+
+
 class FrontEnd(nn.Module):
     """Waveforms to features, as Kaldi's `compute-fbank-feats --snip-edges=false --dither=0` computes them.
 
@@ -85,7 +91,7 @@ class FrontEnd(nn.Module):
         Frame t is centred on sample (t + 1/2) * shift, and the signal is mirrored at both its ends (Kaldi's snip_edges
         false). Even the shortest signal gives one frame.
         """
-        frame_lengths = torch.clamp((lengths + self.shift // 2) // self.shift, min=1)
+        frame_lengths = frame_count(lengths, self.shift)
         frames = self.frames(waveform, lengths, int(frame_lengths.max()))  # (batch, frames, window)
         real, imaginary = (frames @ self.basis.T).chunk(2, dim=-1)  # each (batch, frames, fft/2 + 1)
         features = real.square() + imaginary.square()

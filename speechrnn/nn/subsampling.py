@@ -37,7 +37,7 @@ class Subsampling(nn.Module):
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
             x = x * frame_mask(lengths, x.shape[2])[:, None, :, None]
             x = torch.relu(convolution(x))  # (batch, channels, frames / stride, features / 2)
-            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+            lengths = strided(lengths, stride)
         x = x.permute(0, 2, 1, 3).flatten(2)  # (batch, frames, channels * features)
         return self.norm(self.projection(x)), lengths
 
@@ -45,5 +45,10 @@ class Subsampling(nn.Module):
 def output_frames(frames: int, factor: int) -> int:
     """How many frames come out of `frames` frames."""
     for stride in STRIDES[factor]:
-        frames = -(-frames // stride)
+        frames = strided(frames, stride)
     return frames
+
+
+def strided(frames: int | Tensor, stride: int) -> int | Tensor:
+    """How many frames a convolution of that stride leaves: as many as begin a stride, the last one perhaps cut short."""
+    return (frames + stride - 1) // stride

@@ -19,6 +19,7 @@ from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.nn.ctc import consistency_loss, ctc_loss, frames_needed
+from speechrnn.nn.front_end import frame_count
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.subsampling import output_frames
 from speechrnn.scoring.errors import ErrorCounts, word_errors
@@ -64,7 +65,8 @@ class Trainer:
             if not any(self.dev_set.texts):
                 raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
         self.seconds = self.train_set.seconds(config.model.sample_rate)
-        if previous and previous.data != self.train_set.fingerprint():
+        self.data = self.train_set.fingerprint()
+        if previous and previous.data != self.data:
             raise InputError(f"{self.folder}: the training data is not what it was; choose another folder with run=...")
 
         self.model = CTCModel(config.model, len(self.tokenizer), config.augment.spec).to(self.device)
@@ -121,9 +123,11 @@ class Trainer:
         """One update of the weights from one or more batches. Returns its loss (mean of the utterances) and gradient norm."""
         utterances = sum(map(len, batches))
         total = torch.zeros((), device=self.device)
+        ids: list[str] = []
         for index, indices in enumerate(batches):
             torch.manual_seed(draw_seed(self.config.seed, self.step, index))  # dropout and SpecAugment
             batch = self.train_set.batch(indices)
+            ids += batch.ids
             waveform, lengths = self.perturb(batch, indices)
             loss = self.loss(batch, waveform, lengths).sum() / utterances
             loss.backward()
@@ -135,7 +139,7 @@ class Trainer:
             self.optimiser.step()
             self._update_average()
         else:
-            self._skip([self.train_set.utterances[i].id for indices in batches for i in indices])
+            self._skip(ids)
         self.optimiser.zero_grad(set_to_none=True)
         return {"loss": float(total), "gradient_norm": float(norm)}
 
@@ -160,13 +164,17 @@ class Trainer:
         """The loss of each utterance, (batch,): CTC, or the mean of two views' CTC and their disagreement."""
         weight = self.config.optimiser.consistency
         views = 2 if weight else 1
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with self.autocast():
             log_probs, frame_lengths = self.model(waveform, lengths, views)
         labels, label_lengths = batch.labels.to(self.device), batch.label_lengths.to(self.device)
         losses = ctc_loss(log_probs, frame_lengths, labels.repeat(views), label_lengths.repeat(views))
         if views == 1:
             return losses
         return losses.view(2, -1).mean(0) + weight * consistency_loss(log_probs, frame_lengths)
+
+    def autocast(self) -> torch.autocast:
+        """A context in which matrix products are computed in the run's precision."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
     @torch.inference_mode()
     def evaluate(self) -> dict:
@@ -176,7 +184,7 @@ class Trainer:
         texts, losses, blanks = {}, [], []
         for indices in plan(seconds, seed=0, epoch=0, max_seconds=self.config.data.max_seconds):
             batch = self.dev_set.batch(indices)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            with self.autocast():
                 log_probs, frame_lengths = model(batch.waveform.to(self.device), batch.lengths.to(self.device))
             log_probs, frame_lengths = log_probs.cpu(), frame_lengths.cpu()
             losses.append(ctc_loss(log_probs, frame_lengths, batch.labels, batch.label_lengths))
@@ -199,7 +207,7 @@ class Trainer:
         """Write a checkpoint into the run's folder."""
         checkpoint = Checkpoint(
             config=asdict(self.config),
-            data=self.train_set.fingerprint(),
+            data=self.data,
             tokens=self.tokenizer.tokens,
             epoch=self.epoch,
             step=self.step,
@@ -247,7 +255,7 @@ class Trainer:
         """How many frames the model makes of so many samples."""
         model = self.config.model
         shift = round(model.front_end.shift_seconds * model.sample_rate)
-        return output_frames(max(1, (samples + shift // 2) // shift), model.subsampling)
+        return output_frames(frame_count(samples, shift), model.subsampling)
 
     @torch.no_grad()
     def _measure_features(self) -> None:
