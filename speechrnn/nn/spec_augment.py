@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from speechrnn.nn.front_end import frame_mask
 
+MOST_TIME_MASKS = 20  # of an utterance whose count follows its length (Park et al., arXiv 1912.05533)
+
 
 @dataclass
 class SpecAugmentConfig:
@@ -17,6 +19,7 @@ class SpecAugmentConfig:
     time_masks: int = 2
     time_mask_frames: int = 40  # the longest stretch, in frames
     time_mask_share: float = 0.2  # and never more than this share of the utterance
+    time_masks_per_frame: float = 0.0  # above 0: so many stretches a frame, rounded down, in place of `time_masks`
 
 
 class SpecAugment(nn.Module):
@@ -29,20 +32,28 @@ class SpecAugment(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, features), (batch,) -> the same shape. Draws from torch's generator of the CPU."""
         c = self.config
-        batch, frames, bins = features.shape
-        device = features.device
-        longest = (lengths * c.time_mask_share).floor().clamp(max=c.time_mask_frames).cpu()
-        time = stretches(c.time_masks, longest, lengths.cpu(), frames).to(device)
-        width = torch.full((batch,), float(min(c.freq_mask_bins, bins)))
-        band = stretches(c.freq_masks, width, torch.full((batch,), bins), bins).to(device)
+        frames, bins = features.shape[1:]
+        longest = (lengths * c.time_mask_share).floor().clamp(max=c.time_mask_frames)
+        if c.time_masks_per_frame:
+            counts = (lengths * c.time_masks_per_frame).floor()
+            time = stretches(MOST_TIME_MASKS, longest, lengths, frames, counts)
+        else:
+            time = stretches(c.time_masks, longest, lengths, frames)
+        width = torch.full_like(longest, float(min(c.freq_mask_bins, bins)))
+        band = stretches(c.freq_masks, width, torch.full_like(lengths, bins), bins)
         masked = time[:, :, None] | band[:, None, :] | ~frame_mask(lengths, frames)[:, :, None]
         return features.masked_fill(masked, 0.0)
 
 
-def stretches(count: int, longest: Tensor, lengths: Tensor, size: int) -> Tensor:
-    """(batch, size) bool: `count` random stretches a row, each 0 to `longest` (batch,) long and within `lengths` (batch,)."""
-    draw = torch.rand(2, len(lengths), count)
+def stretches(count: int, longest: Tensor, lengths: Tensor, size: int, counts: Tensor | None = None) -> Tensor:
+    """(batch, size) bool: `count` random stretches a row, each 0 to `longest` (batch,) long and within `lengths` (batch,).
+
+    With `counts` (batch,), only so many of them. The draws are made on the CPU, the rest on the device of the lengths.
+    """
+    draw = torch.rand(2, len(lengths), count).to(lengths.device, non_blocking=True)
     width = (draw[0] * (longest[:, None] + 1)).floor()
     start = (draw[1] * (lengths[:, None] - width + 1)).floor()
-    t = torch.arange(size)[None, None, :]
+    if counts is not None:
+        width = width * (torch.arange(count, device=lengths.device) < counts[:, None])
+    t = torch.arange(size, device=lengths.device)[None, None, :]
     return ((t >= start[:, :, None]) & (t < (start + width)[:, :, None])).any(dim=1)

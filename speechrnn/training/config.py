@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from speechrnn.data.augment import AugmentConfig
 from speechrnn.errors import InputError
 from speechrnn.nn.model import ModelConfig
-from speechrnn.nn.spec_augment import SpecAugmentConfig
 from speechrnn.nn.subsampling import STRIDES
 from speechrnn.package import OUTPUT_CASES
 
@@ -21,14 +21,7 @@ class DataConfig:
     normaliser: str = "raw"
     max_seconds: float = 80.0  # of audio in a batch, padding included, at its own speed
     cache: str = "runs/cache"  # folder of decoded audio
-
-
-@dataclass
-class AugmentConfig:
-    """What is done to the audio of each batch."""
-
-    speed: list[float] = field(default_factory=lambda: [0.9, 1.0, 1.1])
-    spec: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)
+    shortest_first: bool = False  # in the first epoch: a curriculum, for networks that do not find out of the blanks
 
 
 @dataclass
@@ -42,7 +35,18 @@ class OptimiserConfig:
     clip: float = 5.0  # largest gradient norm
     accumulate: int = 1  # batches a step
     consistency: float = 0.0  # weight of the disagreement of two augmented views (CR-CTC); 0: one view
+    intermediate: float = 0.0  # share of the loss that the middle of the network has, through the same output layer
     average: float = 0.0  # decay of the running average of weights that is evaluated and exported; 0: none
+    patience: int = 0  # epochs without a lower dev WER after which the run stops; 0: it goes to the end
+
+
+@dataclass
+class CheckpointConfig:
+    """What is kept of a run besides its last epoch."""
+
+    minutes: float = 10.0  # between two checkpoints within an epoch: what a crash can cost
+    last: int = 2  # should the newest be damaged, there is one before
+    best: int = 1  # of the epochs, by dev WER; more of them for `speechrnn average`
 
 
 @dataclass
@@ -55,11 +59,12 @@ class Config:
     language: str = "en"
     output_case: str = "as_is"  # of transcripts: as_is, lower or upper
     device: str = "auto"  # auto, cpu or cuda
-    precision: str = "auto"  # auto: bfloat16 where the device has it in hardware, else float32
+    precision: str = "auto"  # auto: bfloat16 where the device has it in hardware, else float32; float16
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)
 
 
 def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
@@ -115,6 +120,11 @@ def check_values(config: Config) -> None:
         "model.dropout": (model.dropout, 0 <= model.dropout < 1, "from 0 to below 1"),
         "model.lookahead": (model.lookahead, model.lookahead >= 0, "0 or more"),
         "optimiser.average": (optimiser.average, 0 <= optimiser.average < 1, "from 0 to below 1"),
+        "optimiser.patience": (optimiser.patience, optimiser.patience >= 0, "0 or more"),
+        "optimiser.intermediate": (optimiser.intermediate, 0 <= optimiser.intermediate < 1, "from 0 to below 1"),
+        "checkpoints.minutes": (config.checkpoints.minutes, config.checkpoints.minutes >= 0, "0 or more"),
+        "checkpoints.last": (config.checkpoints.last, config.checkpoints.last > 0, "more than 0"),
+        "checkpoints.best": (config.checkpoints.best, config.checkpoints.best > 0, "more than 0"),
         "optimiser.consistency": (optimiser.consistency, optimiser.consistency >= 0, "0 or more"),
         "output_case": (config.output_case, config.output_case in OUTPUT_CASES, f"one of {', '.join(OUTPUT_CASES)}"),
         "model.front_end.num_ceps": (front_end.num_ceps, 0 < front_end.num_ceps <= front_end.num_bins, "1 to num_bins"),
@@ -127,7 +137,26 @@ def check_values(config: Config) -> None:
         "optimiser.weight_decay": (optimiser.weight_decay, optimiser.weight_decay >= 0, "0 or more"),
         "augment.spec.time_mask_share": (spec.time_mask_share, 0 <= spec.time_mask_share <= 1, "from 0 to 1"),
         "augment.speed": (augment.speed, augment.speed and min(augment.speed) > 0, "factors above 0, at least one"),
+        "augment.spec.time_masks_per_frame": (
+            spec.time_masks_per_frame,
+            0 <= spec.time_masks_per_frame <= 1,
+            "from 0 to 1",
+        ),
     }
+    for name in ("pitch", "stretch", "reverb", "noise"):
+        value = getattr(augment, name).probability
+        expectations[f"augment.{name}.probability"] = value, 0 <= value <= 1, "from 0 to 1"
+    for name, values, least, most in (
+        ("gain", augment.gain, -60, 60),
+        ("noise.snr", augment.noise.snr, -20, 100),
+        ("noise.colour", augment.noise.colour, 0, 2),
+        ("reverb.rt60", augment.reverb.rt60, 0.01, 5),
+        ("reverb.direct", augment.reverb.direct, -20, 60),
+        ("pitch.semitones", augment.pitch.semitones, -12, 12),
+        ("stretch.speed", augment.stretch.speed, 0.5, 2),
+    ):
+        holds = len(values) == 2 and least <= values[0] <= values[1] <= most
+        expectations[f"augment.{name}"] = values, holds, f"[lowest, highest] between {least} and {most}"
     for name in ("sample_rate", "channels", "layers", "hidden"):
         value = getattr(model, name)
         expectations[f"model.{name}"] = value, value > 0, "more than 0"

@@ -1,0 +1,72 @@
+"""Augmentation of waveforms: on the batch, on its device. See docs/augmentation.md for what each switch does and costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor, nn
+
+from speechrnn.data.augment.gain import Gain
+from speechrnn.data.augment.noise import Noise, NoiseConfig
+from speechrnn.data.augment.reverb import ReverbConfig, Reverberation
+from speechrnn.data.augment.speed import SpeedPerturbation, steps_between
+from speechrnn.data.augment.stretch import PitchAndStretch, PitchConfig, StretchConfig
+from speechrnn.nn.spec_augment import SpecAugmentConfig
+
+
+@dataclass
+class AugmentConfig:
+    """What is done to the audio of each batch. Ranges are [lowest, highest], drawn from uniformly."""
+
+    speed: list[float] = field(default_factory=lambda: [0.9, 1.0, 1.1])  # factors, one drawn for each utterance
+    speed_between: bool = False  # every factor from the least of `speed` to the greatest, in steps of 1 %
+    spec: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)  # masks in the features
+    pitch: PitchConfig = field(default_factory=PitchConfig)
+    stretch: StretchConfig = field(default_factory=StretchConfig)
+    reverb: ReverbConfig = field(default_factory=ReverbConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    gain: list[float] = field(default_factory=lambda: [0.0, 0.0])  # a range in dB; [0, 0]: off
+
+
+class Augmentation(nn.Module):
+    """Speed, pitch and stretch, room, noise, gain: the voice, then where it is, then the microphone.
+
+    Everything random is drawn from the generator of each utterance, so it is augmented alike in whatever batch it is.
+    """
+
+    def __init__(self, config: AugmentConfig, sample_rate: int, cache: str = "runs/cache"):
+        """`cache` is the folder of decoded audio, for the recordings of manifests.
+
+        Raises:
+            InputError: a manifest is missing or empty, or none of its recordings can be read.
+        """
+        super().__init__()
+        factors = config.speed
+        if config.speed_between:
+            factors = steps_between(min(factors), max(factors))
+        self.speed = SpeedPerturbation(factors)
+        self.stages = nn.ModuleList()
+        self.fastest = max(factors)  # the factor by which an utterance may become shorter
+        if config.pitch.probability or config.stretch.probability:
+            stage = PitchAndStretch(config.pitch, config.stretch, sample_rate)
+            self.stages.append(stage)
+            self.fastest *= stage.fastest
+        if config.reverb.probability:
+            self.stages.append(Reverberation(config.reverb, sample_rate, cache))
+        if config.noise.probability:
+            self.stages.append(Noise(config.noise, sample_rate, cache))
+        if any(config.gain):
+            self.stages.append(Gain(config.gain))
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, generators: Sequence[np.random.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """(batch, samples) float32, (batch,) int64 on the CPU and a generator an utterance -> the same, augmented.
+
+        The result is zero beyond each length. The lengths stay on the CPU, so that nothing waits for a GPU.
+        """
+        choice = np.array([generator.integers(len(self.speed.factors)) for generator in generators])
+        waveform, lengths = self.speed(waveform, lengths, choice)
+        for stage in self.stages:
+            waveform, lengths = stage(waveform, lengths, generators)
+        return waveform, lengths
