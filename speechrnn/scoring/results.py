@@ -142,8 +142,8 @@ def _mean_and_deviation(rates: Iterable[float | None]) -> str:
     return mean if len(rates) == 1 else f"{mean}, standard deviation {statistics.stdev(rates):.2f}"
 
 
-def git_commit(apart_from: Iterable[str | os.PathLike] = ()) -> str | None:
-    """The short commit of the working directory, with `-dirty` if a tracked file differs from it; None outside git.
+def git_commit(apart_from: Iterable[str | os.PathLike] = (), folder: str | os.PathLike = ".") -> str | None:
+    """The short commit that a folder is at, with `-dirty` if a tracked file differs from it; None outside git.
 
     Files in `apart_from` do not make it dirty: recording the first seed changes the very files of the second.
     """
@@ -151,7 +151,11 @@ def git_commit(apart_from: Iterable[str | os.PathLike] = ()) -> str | None:
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *arguments], check=False, capture_output=True, encoding="utf-8", errors="surrogateescape"
+                ["git", "-C", folder, *arguments],
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+                errors="surrogateescape",
             )
         except OSError:  # no git here
             return None
