@@ -30,7 +30,7 @@ class Utterance:
     nonspeech: bool = False
 
 
-def write_atomically(path: str | os.PathLike, contents: str | bytes) -> None:
+def write_atomically(path: str | os.PathLike, contents: str | bytes | memoryview) -> None:
     """Write a file under a temporary name, flush it to the disk, and rename it: a crash leaves the old file or the new.
 
     What is not a file, such as a pipe or /dev/null, is written to as it is.
@@ -46,7 +46,7 @@ def write_atomically(path: str | os.PathLike, contents: str | bytes) -> None:
         raise
 
 
-def _write(path: Path, contents: bytes) -> None:
+def _write(path: Path, contents: bytes | memoryview) -> None:
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(contents)
         return
@@ -58,8 +58,19 @@ def _write(path: Path, contents: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        _flush_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """A renamed file is safe from a power cut only when its folder is on the disk, too."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_manifest(path: str | os.PathLike) -> list[Utterance]:

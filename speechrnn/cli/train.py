@@ -3,9 +3,14 @@
   speechrnn train conf/an4.yaml
   speechrnn train conf/an4.yaml seed=2 run=runs/an4-2 optimiser.epochs=30
 
-The run's folder receives last.pt, best.pt (lowest WER on the dev set), log.jsonl and TensorBoard events. The same command
-again goes on where the run was interrupted. A run cannot be lengthened, for its learning rate has come down to zero at its end:
-start another one in another folder. The keys are those of conf/an4.yaml and of the README's table.
+The run's folder receives its checkpoints, log.jsonl, curves.png, TensorBoard events and a record of the environment. The same
+command again goes on where the run was interrupted: Ctrl-C and SIGTERM save first, and a crash costs the time since the last
+checkpoint (checkpoints.minutes). A run cannot be lengthened, for its learning rate has come down to zero at its end: start
+another one in another folder. The keys are those of conf/an4.yaml and of the README's table.
+
+Several processes train one model when torchrun starts them, each with its own batches:
+
+  torchrun --nproc-per-node 8 --max-restarts 3 -m speechrnn train conf/librispeech.yaml
 """
 
 import argparse
@@ -19,8 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from speechrnn.training.config import read_config
-    from speechrnn.training.trainer import Trainer
+    import sys
 
-    Trainer(read_config(args.config, args.overrides)).train()
+    from speechrnn.training.config import read_config
+    from speechrnn.training.trainer import train
+
+    interrupted = train(read_config(args.config, args.overrides))
+    if interrupted:
+        print("speechrnn train: interrupted, and saved: the same command goes on from here", file=sys.stderr)
+        return 128 + interrupted  # as a shell reports a process that a signal ended
     return 0

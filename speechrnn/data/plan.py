@@ -10,13 +10,20 @@ JITTER = 0.04  # durations vary by this share before sorting: other neighbours e
 
 
 def plan(
-    durations: Sequence[float], seed: int, epoch: int, max_seconds: float, world: int = 1, accumulate: int = 1
+    durations: Sequence[float],
+    seed: int,
+    epoch: int,
+    max_seconds: float,
+    world: int = 1,
+    accumulate: int = 1,
+    shortest_first: bool = False,
 ) -> list[np.ndarray]:
     """The batches of one epoch: arrays of indices into `durations` (seconds), each index in exactly one of them.
 
     A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance
     is alone). The batches are in random order but for the first group of `world * accumulate`, which holds the longest: what
-    does not fit in memory fails in the first second. The number of batches is a multiple of `world * accumulate`; step s
+    does not fit in memory fails in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2,
+    arXiv 1512.02595, section 3.2). The number of batches is a multiple of `world * accumulate`; step s
     consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice
     the accumulation.
     """
@@ -44,6 +51,8 @@ def plan(
     padded = [seconds[batch].max() * len(batch) for batch in batches]
     first = np.argsort(padded, kind="stable")[::-1][:group]
     rest = random.permutation(np.setdiff1d(np.arange(len(batches)), first))
+    if shortest_first:
+        rest = rest[np.argsort([seconds[batches[i]].max() for i in rest], kind="stable")]
     return [np.array(batches[i]) for i in [*first, *rest]]
 
 

@@ -46,10 +46,14 @@ class CTCModel(nn.Module):
         )
         self.output = nn.Linear(width, tokens)
 
-    def forward(self, waveform: Tensor, lengths: Tensor, views: int = 1) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, views: int = 1, intermediate: bool = False
+    ) -> tuple[Tensor, ...]:
         """(batch, samples) in [-1, 1], (batch,) samples -> (batch, frames, tokens) natural logs in float32, (batch,) frames.
 
-        With two `views` the batch stands twice in the result, each time with other masks and dropout.
+        With two `views` the batch stands twice in the result, each time with other masks and dropout. With `intermediate`
+        the log-probabilities that the output layer makes of the middle of the stack follow, for intermediate CTC (Lee and
+        Watanabe, arXiv 2102.03216).
         """
         with torch.autocast(waveform.device.type, enabled=False):  # energies need float32
             x, lengths = self.front_end(waveform, lengths)  # (batch, frames, features)
@@ -60,6 +64,13 @@ class CTCModel(nn.Module):
         x, lengths = self.subsampling(x, lengths)  # (batch, frames / subsampling, width)
         x = self.dropout(x)
         reversal = reversed_order(lengths, x.shape[1])
-        for layer in self.layers:
+        middle = ()
+        for number, layer in enumerate(self.layers, start=1):
             x = layer(x, lengths, reversal)  # (batch, frames / subsampling, width)
-        return self.output(x).float().log_softmax(dim=-1), lengths
+            if intermediate and number == (len(self.layers) + 1) // 2:
+                middle = (self.log_probs(x),)
+        return self.log_probs(x), lengths, *middle
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        """(batch, frames, width) of the stack -> (batch, frames, tokens)."""
+        return self.output(x).float().log_softmax(dim=-1)

@@ -1,8 +1,11 @@
-"""Checkpoints: everything that a run needs to go on, or to be exported, in one file."""
+"""Checkpoints: everything that a run needs to go on, or to be exported, in one file; and which of them a run keeps."""
 
 import io
 import os
-from dataclasses import dataclass
+import re
+import shutil
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,23 +13,36 @@ import torch
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+
+
+@dataclass
+class Position:
+    """How far a run has come: what its loop counts."""
+
+    epoch: int = 0  # whole epochs, evaluated
+    update: int = 0  # updates made in the epoch that has begun
+    step: int = 0  # updates made in all
+    loss_sum: float = 0.0  # of the updates of the epoch that has begun
+    loss_count: int = 0
+    skipped: int = 0  # updates left out, for their gradient was not finite
+    best: float = float("inf")  # lowest dev WER, in percent
+    best_epoch: int = 0
+    seconds: float = 0.0  # spent training
 
 
 @dataclass
 class Checkpoint:
-    """The state of a run after `epoch` whole epochs."""
+    """The state of a run between two updates."""
 
     config: dict
     data: str  # fingerprint of the training set
     tokens: list[str]
-    epoch: int
-    step: int  # updates made
-    seconds: float  # spent training
-    best: float  # lowest dev WER so far, in percent
+    position: Position
     model: dict[str, torch.Tensor]
     average: dict[str, torch.Tensor]  # running average of the weights; empty when it is off
     optimiser: dict
+    scaler: dict = field(default_factory=dict)  # of the loss, in float16
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights that are evaluated and exported."""
@@ -34,10 +50,14 @@ class Checkpoint:
 
 
 def write_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
-    """Write atomically: a crash leaves the previous file."""
+    """Write atomically: a crash leaves the previous file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **vars(checkpoint)}, buffer)
-    write_atomically(path, buffer.getvalue())
+    torch.save({"format": FORMAT, **vars(checkpoint), "position": asdict(checkpoint.position)}, buffer)
+    write_atomically(path, buffer.getbuffer())
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
@@ -51,10 +71,78 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
         found = int(contents.pop("format"))
-        checkpoint = Checkpoint(**contents) if found <= FORMAT else None
+        if found <= FORMAT:
+            if found == 1:  # written at the ends of epochs only
+                names = ("epoch", "step", "best", "seconds")
+                contents["position"] = {name: contents.pop(name) for name in names}
+            contents["position"] = Position(**contents["position"])
+            checkpoint = Checkpoint(**contents)
     except Exception as error:  # torch raises a dozen kinds for a damaged file
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a checkpoint, or damaged: {reason}") from None
-    if checkpoint is None:
+    if found > FORMAT:
         raise InputError(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
     return checkpoint
+
+
+class Checkpoints:
+    """Those of one run, in RUN/checkpoints: `step-N.pt` after N updates, the `last` of them, and `best-WER-step-N.pt`, the
+    `best` by their WER on the dev set. Names sort by step, and among the best by WER."""
+
+    def __init__(self, run: str | os.PathLike, last: int = 1, best: int = 1):
+        self.folder = Path(run, "checkpoints")
+        self.last, self.best = last, best
+
+    def save(self, checkpoint: Checkpoint, wer: float | None = None) -> None:
+        """Write a checkpoint, and drop what is too many. With a `wer` in percent it may become one of the best.
+
+        Raises:
+            OSError: it cannot be written; those that were there are there still.
+        """
+        path = self.folder / f"step-{checkpoint.position.step:08d}.pt"
+        write_checkpoint(path, checkpoint)
+        if wer is not None:
+            _copy(path, self.folder / f"best-{wer:06.2f}-{path.name}")
+        for surplus in [*self.by_step()[: -self.last], *self.by_wer()[self.best :]]:
+            surplus.unlink()
+
+    def by_step(self) -> list[Path]:
+        """The last ones, the newest at the end."""
+        return sorted(self.folder.glob("step-*.pt"))
+
+    def by_wer(self) -> list[Path]:
+        """The best ones, the best first; of equal WER the earlier."""
+        return sorted(self.folder.glob("best-*.pt"))
+
+    def newest(self) -> Checkpoint | None:
+        """The newest that can be read, or None where there is none. A damaged one is named on stderr.
+
+        Raises:
+            InputError: there are some, and none can be read.
+        """
+        for partial in self.folder.glob("*.part"):  # of a process that was killed while it wrote
+            partial.unlink()
+        found = sorted([*self.by_step(), *self.by_wer()], key=lambda path: (step_of(path), path.name), reverse=True)
+        for path in found:
+            try:
+                return read_checkpoint(path)
+            except InputError as error:
+                print(f"{error}; trying the one before", file=sys.stderr)
+        if found:
+            raise InputError(f"{self.folder}: none of its checkpoints can be read; remove them to begin again")
+        return None
+
+
+def step_of(path: Path) -> int:
+    """The number of updates in a checkpoint's name."""
+    return int(re.search(r"step-(\d+)\.pt$", path.name)[1])
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The same file under a second name, without writing it twice where the file system can do that."""
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        os.link(source, partial)
+    except OSError:
+        shutil.copyfile(source, partial)
+    os.replace(partial, target)

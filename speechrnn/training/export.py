@@ -16,7 +16,7 @@ from speechrnn.nn.model import CTCModel
 from speechrnn.package import FORMAT, write_package
 from speechrnn.recognizer import Recognizer
 from speechrnn.text import BOUNDARY, Tokenizer
-from speechrnn.training.checkpoint import Checkpoint, read_checkpoint
+from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict
 from speechrnn.training.onnx_graph import build
 
@@ -31,7 +31,8 @@ def find_checkpoint(run: str | os.PathLike) -> Checkpoint:
     """
     path = Path(run)
     if path.is_dir():
-        path = next((path / name for name in ("best.pt", "last.pt") if (path / name).exists()), path / "last.pt")
+        kept = Checkpoints(path)
+        path = next(iter([*kept.by_wer(), *reversed(kept.by_step())]), kept.folder)
     return read_checkpoint(path)
 
 
@@ -93,9 +94,9 @@ def describe(config: Config, checkpoint: Checkpoint, model: CTCModel) -> dict:
         "training": {
             "seed": config.seed,
             "data": [Path(path).name for path in config.data.train],
-            "epochs": checkpoint.epoch,
-            "updates": checkpoint.step,
-            "minutes": round(checkpoint.seconds / 60, 1),
+            "epochs": checkpoint.position.epoch,
+            "updates": checkpoint.position.step,
+            "minutes": round(checkpoint.position.seconds / 60, 1),
             "parameters": sum(p.numel() for p in model.parameters()),
             "cell": config.model.cell,
             "layers": config.model.layers,

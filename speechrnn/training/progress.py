@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from speechrnn.manifest import write_atomically
+from speechrnn.training.checkpoint import Position
 
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:
@@ -22,27 +24,29 @@ def progress_over(what: str) -> Callable[[Sequence], Iterable]:
 
 
 class Progress:
-    """The logs of a run; a context manager. `step` updates have been made of the run's `steps`; what an interrupted run logged
-    beyond them is dropped, for it will be done again."""
+    """The logs of a run that has come to `at`; a context manager. What an interrupted run logged beyond is dropped, for it will
+    be done again. Only the process that `speaks` writes."""
 
-    def __init__(self, folder: Path, step: int, steps: int):
+    def __init__(self, folder: Path, at: Position, speaks: bool = True):
+        self._speaks, self._bar = speaks, None
+        if not speaks:
+            return
         from torch.utils.tensorboard import SummaryWriter
 
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "log.jsonl"
         if path.exists():
             lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
-            write_atomically(path, "".join(line + "\n" for line in lines if json.loads(line)["step"] <= step))
+            write_atomically(path, "".join(line + "\n" for line in lines if _is_done(json.loads(line), at)))
         self._log = open(path, "a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder), purge_step=step + 1)
-        self._bar = None
+        self._board = SummaryWriter(str(folder), purge_step=at.step + 1)
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
             self._bar = Progress(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task("", total=steps)
+            self._task = self._bar.add_task("", total=1.0)
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -52,33 +56,58 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
-        self._log.close()
-        self._board.close()
+        if self._speaks:
+            self._log.close()
+            self._board.close()
 
-    def step(self, step: int, row: dict) -> None:
-        """Log one update."""
-        self._write(step, row)
+    def update(self, at: Position, share: float, row: dict) -> None:
+        """Log one update; `share` of the training, 0 to 1, is done."""
+        if not self._speaks:
+            return
+        self._write({"step": at.step, "epoch": at.epoch + 1, **row})
         if self._bar:
-            self._bar.update(self._task, completed=step, description=f"epoch {row['epoch']}, loss {row['loss']:.3f}")
+            speed = row["audio_seconds"] / row["seconds"]
+            self._bar.update(
+                self._task,
+                completed=share,
+                description=f"epoch {at.epoch + 1}, loss {row['loss']:.3f}, {speed:.0f} h of audio an hour",
+            )
 
-    def epoch(self, step: int, row: dict) -> None:
+    def epoch(self, at: Position, row: dict) -> None:
         """Log one epoch and say how it went, with some hypotheses below their references."""
-        self._write(step, row)
-        self._log.flush()
-        lines = [f"epoch {row['epoch']}: loss {row['train_loss']:.3f}"]
+        if not self._speaks:
+            return
+        self._write({"step": at.step, "epoch": at.epoch, **row})
+        self.flush()
+        lines = [f"epoch {at.epoch}: loss {row['train_loss']:.3f}"]
         if "dev_wer" in row:
             lines[0] += f", dev loss {row['dev_loss']:.3f}, {row['dev_counts']}, {row['blank_share']:.0%} blank"
+            if "dev_wer_raw" in row:
+                lines[0] += f" (not averaged: {row['dev_loss_raw']:.3f}, {row['dev_wer_raw']:.2f} %)"
             lines += [f"    {reference}\n  > {hypothesis}" for reference, hypothesis in row["samples"]]
-        lines[0] += f", {row['minutes']:.1f} min"
-        text = "\n".join(lines)
+        lines[0] += f", {row['minutes']:.1f} min, {row['audio_hours_an_hour']:.0f} h of audio an hour"
+        self._tell("\n".join(lines))
+
+    def flush(self) -> None:
+        """Bring the log to the disk: before a checkpoint is written, which goes on from there."""
+        if self._speaks:
+            self._log.flush()
+            os.fsync(self._log.fileno())
+
+    def _tell(self, text: str) -> None:
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False, emoji=False)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def _write(self, step: int, row: dict) -> None:
+    def _write(self, row: dict) -> None:
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-        self._log.write(json.dumps({"step": step, **finite}, ensure_ascii=False) + "\n")
+        self._log.write(json.dumps(finite, ensure_ascii=False) + "\n")
         for name, value in row.items():
             if isinstance(value, float):
-                self._board.add_scalar(name, value, step)
+                self._board.add_scalar(name, value, row["step"])
+
+
+def _is_done(row: dict, at: Position) -> bool:
+    """Whether the logged update, or epoch, lies before the position."""
+    return row["epoch"] <= at.epoch if "train_loss" in row else row["step"] <= at.step

@@ -3,9 +3,8 @@
 import math
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The rate of update `step` (from 0) of `steps`; `warmup` is the share of steps before the peak."""
-    rising = max(1, round(warmup * steps))
-    if step < rising:
-        return peak * (step + 1) / rising
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+def learning_rate(share: float, peak: float, warmup: float) -> float:
+    """The rate when `share` of the training, 0 to 1, is done; `warmup` is the share before the peak."""
+    if share < warmup:
+        return peak * share / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (share - warmup) / max(1e-9, 1 - warmup)))

@@ -8,7 +8,7 @@ import torch
 
 from speechrnn.errors import InputError
 from speechrnn.training import checkpoint as checkpoints
-from speechrnn.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position, read_checkpoint, write_checkpoint
 
 
 def example(step=5, average=None):
@@ -17,15 +17,16 @@ def example(step=5, average=None):
     model(torch.randn(4, 50)).sum().backward()
     optimiser.step()
     weights = model.state_dict()
-    return Checkpoint(
-        {"seed": 1}, "0123", ["<blank>", "é"], 2, step, 1.5, 12.5, weights, average or {}, optimiser.state_dict()
-    )
+    at = Position(epoch=2, step=step, best=12.5, seconds=1.5)
+    return Checkpoint({"seed": 1}, "0123", ["<blank>", "é"], at, weights, average or {}, optimiser.state_dict())
 
 
 def equal(a, b):
     """Nested values with tensors, bit for bit."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b) and a.dtype == b.dtype
+    if isinstance(a, Position):
+        return a == b
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     if isinstance(a, list | tuple):
@@ -35,9 +36,9 @@ def equal(a, b):
 
 def test_what_is_written_is_read_again(tmp_path):
     written = example()
-    write_checkpoint(tmp_path / "run" / "last.pt", written)
-    assert equal(vars(read_checkpoint(tmp_path / "run" / "last.pt")), vars(written))
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["last.pt"]
+    write_checkpoint(tmp_path / "run" / "step-1.pt", written)
+    assert equal(vars(read_checkpoint(tmp_path / "run" / "step-1.pt")), vars(written))
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-1.pt"]
 
 
 def test_the_average_is_what_is_exported_where_there_is_one():
@@ -49,7 +50,7 @@ def test_the_average_is_what_is_exported_where_there_is_one():
 
 @pytest.mark.parametrize("where", ["torch.save", "os.fsync", "os.replace"])
 def test_a_crash_while_writing_leaves_the_previous_file(tmp_path, monkeypatch, where):
-    path = tmp_path / "last.pt"
+    path = tmp_path / "step-1.pt"
     write_checkpoint(path, example(step=1))
 
     def crash(*_args, **_kwargs):
@@ -66,8 +67,8 @@ def test_a_crash_while_writing_leaves_the_previous_file(tmp_path, monkeypatch, w
         patch.setattr(owner, name, crash_after_half if where == "torch.save" else crash)
         with pytest.raises(OSError, match="No space left"):
             write_checkpoint(path, example(step=2))
-    assert read_checkpoint(path).step == 1
-    assert [found.name for found in tmp_path.iterdir()] == ["last.pt"]
+    assert read_checkpoint(path).position.step == 1
+    assert [found.name for found in tmp_path.iterdir()] == ["step-1.pt"]
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -79,7 +80,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_named_as_damaged(tmp_path, share):
-    path = tmp_path / "last.pt"
+    path = tmp_path / "step-1.pt"
     write_checkpoint(path, example())
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
@@ -92,7 +93,7 @@ def test_a_truncated_file_is_named_as_damaged(tmp_path, share):
     "contents", [b"", b"not a checkpoint", b"PK\x03\x04" + bytes(500), pickle.dumps({"format": 1})]
 )
 def test_another_file_is_named_as_such(tmp_path, contents):
-    path = tmp_path / "last.pt"
+    path = tmp_path / "step-1.pt"
     path.write_bytes(contents)
     with pytest.raises(InputError, match="not a checkpoint, or damaged"):
         read_checkpoint(path)
@@ -106,10 +107,10 @@ def test_a_checkpoint_of_another_program_is_refused(tmp_path):
 
 def test_a_newer_format_is_refused_by_its_number(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "FORMAT", 99)
-    write_checkpoint(tmp_path / "last.pt", example())
+    write_checkpoint(tmp_path / "step-1.pt", example())
     monkeypatch.undo()
-    with pytest.raises(InputError, match="checkpoint format 99; this version reads up to 1: upgrade"):
-        read_checkpoint(tmp_path / "last.pt")
+    with pytest.raises(InputError, match="checkpoint format 99; this version reads up to 2: upgrade"):
+        read_checkpoint(tmp_path / "step-1.pt")
 
 
 class Intruder:
@@ -123,10 +124,77 @@ class Intruder:
 
 
 def test_nothing_in_a_file_is_executed(tmp_path):
-    path, trace = tmp_path / "last.pt", tmp_path / "trace"
+    path, trace = tmp_path / "step-1.pt", tmp_path / "trace"
     torch.save({"format": 1, **vars(example()), "config": Intruder(trace)}, path)
     with pytest.raises(InputError, match="not a checkpoint, or damaged"):
         read_checkpoint(path)
     assert not trace.exists()
     torch.load(path, weights_only=False)["config"].close()
     assert trace.exists()  # the file was a trap
+
+
+def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
+    written = example()
+    fields = {name: value for name, value in vars(written).items() if name not in ("position", "scaler")}
+    old = {"epoch": 2, "step": 5, "seconds": 1.5, "best": 12.5}
+    torch.save({"format": 1, **fields, **old}, tmp_path / "last.pt")
+    assert equal(vars(read_checkpoint(tmp_path / "last.pt")), vars(written))
+
+
+def names(run):
+    return sorted(path.name for path in (run / "checkpoints").iterdir())
+
+
+def test_the_last_and_the_best_are_kept(tmp_path):
+    kept = Checkpoints(tmp_path, last=2, best=2)
+    for step, wer in enumerate([90.0, 9.5, 30.0, 9.5, None, 100.0], start=1):
+        kept.save(example(step), wer)
+    assert names(tmp_path) == [
+        "best-009.50-step-00000002.pt",
+        "best-009.50-step-00000004.pt",
+        "step-00000005.pt",
+        "step-00000006.pt",
+    ]
+    assert [read_checkpoint(path).position.step for path in kept.by_step()] == [5, 6]
+    assert [read_checkpoint(path).position.step for path in kept.by_wer()] == [2, 4]
+
+
+def test_the_best_is_its_own_file_when_the_step_is_written_again(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save(example(7), 50.0)
+    newer = example(7)
+    newer.position.epoch = 3
+    kept.save(newer)
+    assert kept.newest().position.epoch == 3 and read_checkpoint(kept.by_wer()[0]).position.epoch == 2
+
+
+def test_a_damaged_one_is_named_and_the_one_before_used(tmp_path, capsys):
+    kept = Checkpoints(tmp_path, last=3)
+    assert kept.newest() is None
+    for step in (1, 2, 3):
+        kept.save(example(step), wer=float(step))
+    for path in kept.by_step()[1:]:
+        path.write_bytes(path.read_bytes()[:-100])
+    assert kept.newest().position.step == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and told[0].startswith(f"{kept.by_step()[2]}: not a checkpoint, or damaged: ")
+    assert told[0].endswith("; trying the one before")
+    for path in [*kept.by_step(), *kept.by_wer()]:
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match="none of its checkpoints can be read; remove them to begin again"):
+        kept.newest()
+
+
+def test_the_best_helps_where_the_last_are_damaged(tmp_path):
+    kept = Checkpoints(tmp_path, last=1)
+    kept.save(example(1), wer=5.0)
+    kept.save(example(2), wer=6.0)
+    kept.by_step()[0].write_bytes(b"")
+    assert kept.newest().position.step == 1
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save(example(1))
+    (tmp_path / "checkpoints" / "step-00000002.pt.77.part").write_bytes(b"half")
+    assert kept.newest().position.step == 1 and names(tmp_path) == ["step-00000001.pt"]

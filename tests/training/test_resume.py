@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_trainer import log, restless, tone_corpus, unlike
+from test_trainer import best, last, log, restless, tone_corpus, unlike
 
 from speechrnn.training.checkpoint import read_checkpoint
 from speechrnn.training.trainer import Trainer
@@ -16,8 +16,8 @@ def corpus(tmp_path_factory):
     return tone_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-def differences(one, other, name="last.pt"):
-    return unlike(vars(read_checkpoint(one / name)), vars(read_checkpoint(other / name)))
+def differences(one, other, which=last):
+    return unlike(vars(read_checkpoint(which(one))), vars(read_checkpoint(which(other))))
 
 
 class Interrupted(Trainer):
@@ -25,10 +25,10 @@ class Interrupted(Trainer):
 
     stop = 0
 
-    def update(self, batches, rate):
-        if self.step == self.stop:
+    def update(self, *arguments, **named):
+        if self.at.step == self.stop:
             raise KeyboardInterrupt
-        return super().update(batches, rate)
+        return super().update(*arguments, **named)
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
@@ -55,7 +55,7 @@ def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(uninterrupted, 
         with pytest.raises(KeyboardInterrupt):
             trainer.train()
     Trainer(config).train()
-    assert differences(whole, run) == [] and differences(whole, run, "best.pt") == []
+    assert differences(whole, run) == [] and differences(whole, run, best) == []
     # Updates after the last checkpoint are done again, and are the same
     unique = list(dict.fromkeys(json.dumps(row) for row in log(run)))
     assert sorted(unique) == sorted(json.dumps(row) for row in log(whole))

@@ -15,15 +15,16 @@ def test_warm_up_and_cosine_are_torchs(steps, warmup):
     down = lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps - rising)
     scheduler = lr_scheduler.SequentialLR(optimiser, [up, down], milestones=[rising])
     for step in range(steps):
-        assert learning_rate(step, steps, peak, warmup) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-6)
+        share = (step + 1 if step < rising else step) / steps  # LinearLR begins above zero
+        assert learning_rate(share, peak, rising / steps) == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-6)
         optimiser.step()
         scheduler.step()
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 50])
 @pytest.mark.parametrize("warmup", [0.0, 0.2, 1.0])
-def test_any_run_starts_above_zero_and_reaches_but_never_passes_the_peak(steps, warmup):
-    rates = [learning_rate(step, steps, 1.0, warmup) for step in range(steps)]
-    assert rates[0] > 0 and max(rates) == 1.0 and min(rates) >= 0
-    top = rates.index(1.0)
+def test_the_rate_rises_to_the_peak_and_falls_to_zero(warmup):
+    rates = [learning_rate(share / 1000, 1.0, warmup) for share in range(1001)]
+    top = rates.index(max(rates))
+    assert max(rates) == 1.0 and min(rates) >= 0 and top == pytest.approx(1000 * warmup, abs=1)
     assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:], reverse=True)
+    assert warmup == 1.0 or rates[-1] == 0.0

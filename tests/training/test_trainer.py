@@ -16,10 +16,12 @@ from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
-from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.training.checkpoint import Checkpoints, Position, read_checkpoint
 from speechrnn.training.config import AugmentConfig, Config, DataConfig, OptimiserConfig
 from speechrnn.training.export import find_checkpoint, load_model
-from speechrnn.training.trainer import Trainer, choose_device, choose_precision
+from speechrnn.training.data import model_frames
+from speechrnn.training.device import choose_device, choose_precision
+from speechrnn.training.trainer import Trainer
 
 STILL = AugmentConfig(speed=[1.0], spec=SpecAugmentConfig(freq_masks=0, time_masks=0))
 
@@ -99,13 +101,29 @@ def trained(corpus, tmp_path_factory):
     return run
 
 
-def log(run, *without):
+def last(run):
+    """The path of a run's newest checkpoint."""
+    return Checkpoints(run).by_step()[-1]
+
+
+def best(run):
+    """The path of its best one."""
+    return Checkpoints(run).by_wer()[0]
+
+
+CLOCK = ("minutes", "seconds", "data_seconds", "audio_hours_an_hour")
+
+
+def log(run):
+    """What a run logged, but for what the clock says."""
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key not in ("minutes", *without)} for row in rows]
+    return [{key: value for key, value in row.items() if key not in CLOCK} for row in rows]
 
 
 def unlike(a, b, where="", ignored=("seconds", "config")):
     """The names of what differs by a bit in two nested structures."""
+    if isinstance(a, Position):
+        a, b = vars(a), vars(b)
     if isinstance(a, dict):
         if a.keys() != b.keys():
             return [f"{where}: keys"]
@@ -128,16 +146,16 @@ def test_it_learns_to_spell_texts_it_has_not_heard(trained):
 
 def test_what_a_run_leaves_in_its_folder(trained):
     files = sorted(path.name for path in trained.iterdir())
-    assert (
-        files[0] == "best.pt" and files[1].startswith("events.out.tfevents.") and files[2:] == ["last.pt", "log.jsonl"]
-    )
+    assert [name for name in files if "tfevents" not in name] == ["checkpoints", "log.jsonl"]
+    assert len(list((trained / "checkpoints").iterdir())) == 3
     epochs = [row for row in log(trained) if "train_loss" in row]
-    best, last = read_checkpoint(trained / "best.pt"), read_checkpoint(trained / "last.pt")
-    assert last.epoch == 14 and last.step == sum("rate" in row for row in log(trained)) == epochs[-1]["step"]
-    assert last.best == best.best == min(row["dev_wer"] for row in epochs)
-    assert epochs[best.epoch - 1]["dev_wer"] == best.best
-    assert last.tokens == ["<blank>", "|", "A", "B", "C"]
-    assert find_checkpoint(trained).epoch == best.epoch
+    newest, lowest = read_checkpoint(last(trained)), read_checkpoint(best(trained))
+    end, then = newest.position, lowest.position
+    assert (end.epoch, end.update) == (14, 0) and end.step == sum("rate" in row for row in log(trained))
+    assert end.best == then.best == min(row["dev_wer"] for row in epochs)
+    assert epochs[then.epoch - 1]["dev_wer"] == then.best and end.best_epoch == then.epoch
+    assert newest.tokens == ["<blank>", "|", "A", "B", "C"]
+    assert find_checkpoint(trained).position == then
 
 
 def test_tensorboard_shows_what_the_log_holds(trained):
@@ -153,9 +171,9 @@ def test_tensorboard_shows_what_the_log_holds(trained):
 
 
 def test_a_finished_run_is_left_as_it_is(trained, corpus):
-    before = (trained / "last.pt").read_bytes()
+    before = (last(trained)).read_bytes()
     Trainer(tiny(corpus, trained)).train()
-    assert (trained / "last.pt").read_bytes() == before
+    assert (last(trained)).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -171,8 +189,8 @@ def test_another_configuration_in_the_same_folder_is_refused_by_its_keys(trained
 class Recorded(Trainer):
     """Keeps the weights after each update."""
 
-    def update(self, batches, rate):
-        row = super().update(batches, rate)
+    def update(self, *arguments, **named):
+        row = super().update(*arguments, **named)
         self.history.append({name: p.detach().clone() for name, p in self.model.named_parameters()})
         return row
 
@@ -185,7 +203,7 @@ def test_the_average_of_weights_is_what_is_evaluated_and_exported(corpus, tmp_pa
     for step, weights in enumerate(trainer.history[1:]):
         decay = min(0.9, (1 + step) / (10 + step))
         expected = {name: decay * expected[name] + (1 - decay) * weights[name] for name in expected}
-    checkpoint = read_checkpoint(tmp_path / "run" / "last.pt")
+    checkpoint = read_checkpoint(last(tmp_path / "run"))
     assert unlike(checkpoint.average, checkpoint.model)
     for name, value in expected.items():
         torch.testing.assert_close(checkpoint.average[name], value, atol=1e-6, rtol=1e-5)
@@ -193,15 +211,15 @@ def test_the_average_of_weights_is_what_is_evaluated_and_exported(corpus, tmp_pa
     assert not unlike(dict(model.state_dict()), checkpoint.average)
 
     texts, losses = [], []
-    for index in range(len(trainer.dev_set)):
-        batch = trainer.dev_set.batch([index])
+    for index in range(len(trainer.data.dev)):
+        batch = trainer.data.dev.batch([index])
         with torch.inference_mode():
             log_probs, frames = model(batch.waveform, batch.lengths)
-        texts.append(trainer.tokenizer.decode(greedy(log_probs[0].numpy())))
+        texts.append(trainer.data.tokenizer.decode(greedy(log_probs[0].numpy())))
         losses.append(float(ctc_loss(log_probs, frames, batch.labels, batch.label_lengths)))
     row = [row for row in log(tmp_path / "run") if "dev_loss" in row][-1]
     assert row["dev_loss"] == pytest.approx(np.mean(losses), abs=1e-3)
-    assert row["samples"][0] == [trainer.dev_set.texts[0], texts[0]]
+    assert row["samples"][0] == [trainer.data.dev.texts[0], texts[0]]
 
 
 def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
@@ -215,8 +233,8 @@ def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
 
 def test_the_plan_has_room_for_the_slowest_speed(corpus, tmp_path):
     trainer = Trainer(tiny(corpus, tmp_path / "run", augment=AugmentConfig(speed=[0.5, 1.0])))
-    slowest = 2 * trainer.seconds
-    for batch in trainer.plan(0):
+    slowest = 2 * trainer.data.seconds
+    for batch in trainer.data.updates(0):
         assert len(batch) == 1 or slowest[batch].max() * len(batch) <= 2 * 8.0
 
 
@@ -225,17 +243,19 @@ def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_pa
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
     loss = trainer.loss
     trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
-    trainer.update([np.array([3, 4])], 1e-3)
+    trainer.update([np.array([3, 4])], 0.5)
     assert not unlike(dict(trainer.model.state_dict()), before)
     assert "update 0: the gradient is not finite, skipped: train-3 train-4" in capsys.readouterr().err
-    assert (tmp_path / "run" / "bad_batches.jsonl").read_text() == '{"step": 0, "ids": ["train-3", "train-4"]}\n'
+    assert (tmp_path / "run" / "bad_batches.jsonl").read_text() == (
+        '{"step": 0, "not_finite": ["train-3", "train-4"], "ids": ["train-3", "train-4"]}\n'
+    )
     trainer.loss = loss
-    trainer.update([np.array([3, 4])], 1e-3)
+    trainer.update([np.array([3, 4])], 0.5)
     assert unlike(dict(trainer.model.state_dict()), before)
     trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
     with pytest.raises(InputError, match="20 updates had no finite gradient: look at the utterances in .*bad_batches"):
         for _ in range(19):
-            trainer.update([np.array([3, 4])], 1e-3)
+            trainer.update([np.array([3, 4])], 0.5)
 
 
 def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tmp_path, capsys):
@@ -249,10 +269,10 @@ def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tm
         config = tiny(corpus, tmp_path / "run", data__train=[str(manifest), str(corpus / "train.jsonl")])
         config.augment = AugmentConfig([speed], STILL.spec)
         trainer = Trainer(config)
-        left_out[speed] = sorted(trainer.train_set.left_out)
-        tight = [i for i, u in enumerate(trainer.train_set.utterances) if u.id in texts]
-        batch = trainer.train_set.batch(tight)
-        losses = trainer.loss(batch, *trainer.perturb(batch, np.array(tight)))
+        left_out[speed] = sorted(trainer.data.train.left_out)
+        tight = [i for i, u in enumerate(trainer.data.train.utterances) if u.id in texts]
+        batch = trainer.data.train.batch(tight)
+        losses = trainer.loss(batch, np.array(tight))
         assert torch.isfinite(losses).all()
     assert left_out == {1.0: [], 1.1: ["17", "repeats"]}
     assert "train: 2 utterances left out:\n  17: 17 labels do not fit" in capsys.readouterr().err
@@ -263,7 +283,7 @@ def test_the_frames_that_are_planned_are_those_that_the_model_makes(corpus, tmp_
     trainer = Trainer(tiny(corpus, tmp_path / "run", model__subsampling=factor))
     for samples in (1, 79, 80, 239, 240, 641, 12_345, 16_000):
         _, frames = trainer.model(torch.zeros(1, samples), torch.tensor([samples]))
-        assert trainer.model_frames(samples) == int(frames[0])
+        assert model_frames(trainer.config.model, samples) == int(frames[0])
 
 
 def test_global_statistics_are_those_of_the_training_set_and_are_kept(corpus, tmp_path):
@@ -271,8 +291,8 @@ def test_global_statistics_are_those_of_the_training_set_and_are_kept(corpus, tm
     config.model.front_end = FrontEndConfig(num_bins=40, normalise="global")
     trainer = Trainer(config)
     rows = []
-    for index in range(len(trainer.train_set)):
-        batch = trainer.train_set.batch([index])
+    for index in range(len(trainer.data.train)):
+        batch = trainer.data.train.batch([index])
         rows.append(trainer.model.front_end(batch.waveform, batch.lengths)[0][0].double())
     rows = torch.cat(rows)
     trainer.train()
@@ -291,8 +311,8 @@ def test_two_views_train_too(corpus, tmp_path):
 def test_without_a_dev_set_there_is_a_last_checkpoint_only(corpus, tmp_path):
     run = tmp_path / "run"
     Trainer(tiny(corpus, run, data__dev=None, optimiser__epochs=1)).train()
-    assert (run / "last.pt").exists() and not (run / "best.pt").exists()
-    assert find_checkpoint(run).epoch == 1
+    assert last(run).exists() and not Checkpoints(run).by_wer()
+    assert find_checkpoint(run).position.epoch == 1
     assert not any("dev_wer" in row for row in log(run))
 
 
@@ -301,8 +321,8 @@ def test_texts_are_normalised_and_the_boundary_symbol_is_no_letter(corpus, tmp_p
     utterances[0] = replace(utterances[0], text="a|b")
     write_manifest(tmp_path / "lower.jsonl", utterances)
     trainer = Trainer(tiny(corpus, tmp_path / "run", data__train=[str(tmp_path / "lower.jsonl")]))
-    assert trainer.tokenizer.tokens == ["<blank>", "|", "A", "B", "C"]
-    assert trainer.train_set.left_out == {"train-0": "'A|B': characters outside the alphabet: '|'"}
+    assert trainer.data.tokenizer.tokens == ["<blank>", "|", "A", "B", "C"]
+    assert trainer.data.train.left_out == {"train-0": "'A|B': characters outside the alphabet: '|'"}
 
 
 @pytest.mark.parametrize(
@@ -318,7 +338,7 @@ def test_texts_are_normalised_and_the_boundary_symbol_is_no_letter(corpus, tmp_p
         ({"optimiser__epochs": 0}, "optimiser.epochs: expected more than 0, found 0"),
         ({"seed": -1}, "seed: expected 0 or more, found -1"),
         ({"device": "tpu"}, "device: expected auto, cpu or cuda, found 'tpu'"),
-        ({"precision": "int8"}, "precision: expected auto, float32 or bfloat16, found 'int8'"),
+        ({"precision": "int8"}, "precision: expected auto, float32, bfloat16, float16, found 'int8'"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_line(corpus, tmp_path, changes, message):
@@ -343,4 +363,4 @@ def test_precision_and_device_by_name():
 
 
 def test_a_configuration_as_a_checkpoint_holds_it_is_plain(trained, corpus):
-    assert read_checkpoint(trained / "last.pt").config == asdict(tiny(corpus, trained))
+    assert read_checkpoint(last(trained)).config == asdict(tiny(corpus, trained))

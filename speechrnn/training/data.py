@@ -1,0 +1,116 @@
+"""What a run trains on and is evaluated with: utterances, alphabet, and the plan of its updates."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speechrnn.data.audio_cache import AudioCache
+from speechrnn.data.dataset import Dataset
+from speechrnn.data.plan import plan
+from speechrnn.errors import InputError
+from speechrnn.manifest import Utterance, read_manifest
+from speechrnn.nn.ctc import frames_needed
+from speechrnn.nn.front_end import frame_count
+from speechrnn.nn.model import CTCModel, ModelConfig
+from speechrnn.nn.subsampling import output_frames
+from speechrnn.text import Tokenizer, normaliser
+from speechrnn.training.config import Config
+from speechrnn.training.distributed import Processes
+from speechrnn.training.progress import progress_over
+
+
+class TrainingData:
+    """The training set, the dev set if there is one, and the tokens: `tokens` of a run that goes on, else those of the texts.
+
+    `fastest` is the largest factor by which augmentation shortens an utterance.
+
+    Raises:
+        InputError: a manifest cannot be used, or nothing is left of it.
+    """
+
+    def __init__(self, config: Config, processes: Processes, fastest: float, tokens: list[str] | None):
+        self.config, self.processes = config, processes
+        train = read_manifests(config.data.train)
+        normalise = normaliser(config.data.normaliser)
+        texts = (normalise(u.text).replace("|", " ") for u in train)
+        self.tokenizer = Tokenizer(tokens) if tokens else Tokenizer.from_texts(texts)
+        self.train = self._dataset("train", train, fastest)
+        self.dev = self._dataset("dev", read_manifest(config.data.dev), 1.0) if config.data.dev else None
+        if self.dev and not any(self.dev.texts):
+            raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
+        self.seconds = self.train.seconds(config.model.sample_rate)  # (utterances,) of the training set
+        self.fingerprint = self.train.fingerprint()
+
+    def updates(self, epoch: int) -> list[list[np.ndarray]]:
+        """The updates of one epoch, each of world * accumulate batches."""
+        data, accumulate, world = self.config.data, self.config.optimiser.accumulate, self.processes.world
+        shortest_first = data.shortest_first and epoch == 0
+        batches = plan(self.seconds, self.config.seed, epoch, data.max_seconds, world, accumulate, shortest_first)
+        size = world * accumulate
+        return [batches[first : first + size] for first in range(0, len(batches), size)]
+
+    def dev_batches(self) -> list[np.ndarray]:
+        """The dev set in batches."""
+        seconds = self.dev.seconds(self.config.model.sample_rate)
+        return plan(seconds, seed=0, epoch=0, max_seconds=self.config.data.max_seconds)
+
+    def _dataset(self, name: str, utterances: Sequence[Utterance], fastest: float) -> Dataset:
+        model, data = self.config.model, self.config.data
+        with self.processes.one_a_machine_first():
+            cache = AudioCache(utterances, model.sample_rate, data.cache, progress_over(f"decoding {name}"))
+        dataset = Dataset(
+            utterances, cache, self.tokenizer, normaliser(data.normaliser), partial(feasible, model, fastest)
+        )
+        if self.processes.first:
+            dataset.report(name)
+        if not len(dataset):
+            raise InputError(f"{name}: no utterance is left to use")
+        return dataset
+
+
+def read_manifests(paths: Sequence[str]) -> list[Utterance]:
+    """The utterances of several manifests, whose ids must differ.
+
+    Raises:
+        InputError: there is none, one cannot be read, or an id stands in two.
+    """
+    if not paths:
+        raise InputError("data.train: expected at least one manifest, such as data.train=[data/mine/all.jsonl]")
+    utterances: dict[str, Utterance] = {}
+    for path in paths:
+        for utterance in read_manifest(path):
+            if utterance.id in utterances:
+                raise InputError(f"{path}: the id {utterance.id!r} stands in another training manifest, too")
+            utterances[utterance.id] = utterance
+    return list(utterances.values())
+
+
+def model_frames(model: ModelConfig, samples: int | Tensor) -> int | Tensor:
+    """How many frames the model makes of so many samples."""
+    shift = round(model.front_end.shift_seconds * model.sample_rate)
+    return output_frames(frame_count(samples, shift), model.subsampling)
+
+
+def feasible(model: ModelConfig, fastest: float, samples: int, labels: list[int]) -> bool:
+    """Whether CTC can emit the labels even when the utterance is played at the fastest speed."""
+    return model_frames(model, int(samples / fastest)) >= frames_needed(labels)
+
+
+@torch.no_grad()
+def measure_features(model: CTCModel, dataset: Dataset, batches: Sequence[np.ndarray]) -> None:
+    """Set the mean and deviation of each feature to those of the dataset, for `normalise: global`."""
+    device = model.output.weight.device
+    frames, total, squares = 0, 0.0, 0.0
+    for indices in batches:
+        batch = dataset.batch(indices)
+        features, lengths = model.front_end(batch.waveform.to(device), batch.lengths.to(device))
+        for row, length in zip(features.double(), lengths, strict=True):
+            frames += int(length)
+            total = total + row[:length].sum(0)
+            squares = squares + row[:length].square().sum(0)
+    mean = total / frames
+    model.normalise.mean.copy_(mean)
+    model.normalise.deviation.copy_((squares / frames - mean.square()).clamp(min=1e-5).sqrt())
