@@ -1,0 +1,94 @@
+"""The way back from `speechrnn.training.onnx_graph`: the weights of an exported graph under the names of the model."""
+
+import os
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor
+
+from speechrnn.errors import InputError
+from speechrnn.training.onnx_graph import GATES, in_gate_order
+
+GATE_ORDERS = dict(GATES.values())
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
+    """The `state_dict` of the model that a graph was written from, in float32; matrices as they were rounded.
+
+    The nodes that hold weights stand in the order of the network, so each is named by its kind and by what came before it:
+    nothing depends on the names of nodes, nor on what a version of the writer puts between them.
+
+    Raises:
+        InputError: the file is not ONNX, or not a graph that `speechrnn export` writes.
+    """
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:  # protobuf and onnx have kinds of their own
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: expected an ONNX graph: {reason}") from None
+    try:
+        weights = _collect(graph)
+    except (KeyError, RuntimeError, ValueError):
+        weights = {}
+    if not {"subsampling.projection.weight", "layers.0.norm.weight", "output.weight"} <= weights.keys():
+        raise InputError(f"{path}: expected a graph as `speechrnn export` writes it, found another: weights not read")
+    return weights
+
+
+def _collect(graph: onnx.GraphProto) -> dict[str, Tensor]:
+    constants = {tensor.name: _float32(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+    for node in graph.node:  # float16 stands behind a Cast
+        if node.op_type == "Cast" and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
+    biases = {
+        node.input[0]: node.input[1] for node in graph.node if node.op_type == "Add" and node.input[1] in constants
+    }
+    means = {
+        node.output[0]: node.input[1] for node in graph.node if node.op_type == "Sub" and node.input[1] in constants
+    }
+
+    weights: dict[str, Tensor] = {}
+    layers = convolutions = 0
+    for node in graph.node:
+        inputs, part = node.input, f"layers.{layers - 1}" if layers else "subsampling"
+        if node.op_type in GATE_ORDERS:
+            weights |= _recurrences(f"layers.{layers}", GATE_ORDERS[node.op_type], *(constants[i] for i in inputs[1:4]))
+            layers += 1
+        elif node.op_type == "Conv" and layers:
+            weights[f"{part}.lookahead.convolution.weight"] = constants[inputs[1]]
+        elif node.op_type == "Conv" and len(inputs) == 3:  # the front end's, a matrix of the configuration, has no bias
+            weights[f"{part}.convolutions.{convolutions}.weight"] = constants[inputs[1]]
+            weights[f"{part}.convolutions.{convolutions}.bias"] = constants[inputs[2]]
+            convolutions += 1
+        elif node.op_type == "MatMul" and node.output[0] in biases:
+            name = "output" if layers else "subsampling.projection"
+            weights[f"{name}.weight"] = constants[inputs[1]].T.contiguous()
+            weights[f"{name}.bias"] = constants[biases[node.output[0]]]
+        elif node.op_type == "LayerNormalization":
+            weights[f"{part}.norm.weight"], weights[f"{part}.norm.bias"] = (constants[i] for i in inputs[1:3])
+        elif node.op_type == "Div" and inputs[0] in means and inputs[1] in constants:
+            weights["normalise.mean"], weights["normalise.deviation"] = (
+                constants[means[inputs[0]]],
+                constants[inputs[1]],
+            )
+    mean = weights.get("normalise.mean")
+    if mean is not None and not mean.any():  # `normalise: none` is written as mean 0 and deviation 1
+        del weights["normalise.mean"], weights["normalise.deviation"]
+    return weights
+
+
+def _recurrences(layer: str, order: list[int], inputs: Tensor, hidden: Tensor, biases: Tensor) -> dict[str, Tensor]:
+    """One or two directions: (directions, gates * hidden, ...) and biases (directions, 2 * gates * hidden) in ONNX's order."""
+    back = np.argsort(order).tolist()
+    weights = {}
+    for name, ih, hh, bias in zip(("forwards", "backwards"), inputs, hidden, biases, strict=False):
+        tensors = {"weight_ih_l0": ih, "weight_hh_l0": hh}
+        tensors["bias_ih_l0"], tensors["bias_hh_l0"] = bias.chunk(2)
+        weights |= {f"{layer}.{name}.{key}": in_gate_order(tensor, back) for key, tensor in tensors.items()}
+    return weights
+
+
+def _float32(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32))
