@@ -11,7 +11,7 @@ from speechrnn.manifest import Utterance
 from speechrnn.text import raw
 
 SUSPICIOUS = 3.5  # robust deviations of the speech rate: Iglewicz and Hoaglin 1993, "How to detect and handle outliers"
-LEAST_SPREAD = 0.05  # of the logarithm of the rate: where nearly all are equal, 5 % more is still nothing
+LEAST_SPREAD = 0.1  # of the logarithm of the rate: where nearly all are equal, a third more is still nothing
 HEADERS_READ = 100  # files of which the sample rate is looked at
 
 

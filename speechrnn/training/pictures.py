@@ -102,11 +102,14 @@ def posteriors(
     times = (np.arange(len(log_probs)) + 0.5) * frame_seconds  # a frame stands for the time around its middle
     panel = panels[2]
     panel.plot(times, probabilities[:, 0], color="0.7", label="blank")
-    for token in 1 + np.flatnonzero((probabilities[:, 1:] > SHOWN_PROBABILITY).any(axis=0)):
-        panel.plot(times, probabilities[:, token], color=f"C{token % 10}", linewidth=1)
-    for token, frame in emissions(log_probs):
-        height = probabilities[frame, token]
-        panel.text(times[frame], height + 0.02, tokens[token], ha="center", color=f"C{token % 10}", parse_math=False)
+    emitted = emissions(log_probs)
+    seen = 1 + np.flatnonzero((probabilities[:, 1:] > SHOWN_PROBABILITY).any(axis=0))
+    colours = {token: f"C{i % 10}" for i, token in enumerate(sorted({*seen, *(token for token, _ in emitted)}))}
+    for token, colour in colours.items():
+        panel.plot(times, probabilities[:, token], color=colour, linewidth=1)
+    for token, frame in emitted:
+        height = probabilities[frame, token] + 0.02
+        panel.text(times[frame], height, tokens[token], ha="center", color=colours[token], parse_math=False)
     panel.set(xlabel="seconds", ylabel="probability", ylim=(0, 1.3), yticks=(0, 0.5, 1))
     panel.legend(loc="upper right", frameon=False)
     return figure
@@ -116,7 +119,7 @@ def emissions(log_probs: np.ndarray) -> list[tuple[int, int]]:
     """The tokens of the most probable path through (frames, tokens), each with the frame where it is most probable."""
     best = log_probs.argmax(axis=1)
     starts = np.flatnonzero(np.diff(best, prepend=-1))
-    runs = zip(starts, [*starts[1:], len(best)], strict=True)
+    runs = zip(starts, np.append(starts, len(best))[1:], strict=True)
     return [(int(best[a]), int(a + log_probs[a:b, best[a]].argmax())) for a, b in runs if best[a]]
 
 
