@@ -16,6 +16,7 @@ COMMANDS = {
     "export": "turn a training run into a model package",
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",
+    "inspect": "show what is in a run, a manifest or a model package",
 }
 
 
