@@ -59,6 +59,21 @@ def test_several_masks_are_several_stretches():
     assert starts.max() == 3
 
 
+def test_the_number_of_time_masks_follows_the_length():
+    lengths = [100, 199, 200, 600, 3000]
+    config = SpecAugmentConfig(0, 0, 2, 1, 1.0, time_masks_per_frame=0.01)  # 1, 1, 2, 6 and, of 30, the most: 20
+    most = torch.zeros(5, dtype=torch.int64)
+    for seed in range(400):
+        time = masked(config, lengths, 3000, bins=1, seed=seed)[:, :, 0]
+        most = torch.maximum(most, torch.stack([row[:n].sum() for row, n in zip(time, lengths, strict=True)]))
+    assert most[:4].tolist() == [1, 1, 2, 6] and 15 <= most[4] <= 20
+
+
+def test_masks_by_length_are_none_where_the_utterance_is_short():
+    time = masked(SpecAugmentConfig(0, 0, 5, 40, 1.0, time_masks_per_frame=0.04), [24], 24)
+    assert not time.any()
+
+
 def test_widths_and_places_are_uniform():
     torch.manual_seed(0)
     rows, longest, length = 20_000, 4, 12
