@@ -13,6 +13,7 @@ COMMANDS = {
     "transcribe": "say what is spoken in audio files",
     "prepare": "turn a corpus into manifests",
     "train": "train an acoustic model",
+    "average": "average the weights of checkpoints",
     "export": "turn a training run into a model package",
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",

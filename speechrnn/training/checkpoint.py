@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -131,6 +132,26 @@ class Checkpoints:
         if found:
             raise InputError(f"{self.folder}: none of its checkpoints can be read; remove them to begin again")
         return None
+
+
+def averaged(paths: Sequence[str | os.PathLike]) -> Checkpoint:
+    """The mean of the evaluated weights of several checkpoints of one run, as a checkpoint that can be exported.
+
+    Raises:
+        InputError: one cannot be read, or they are of different networks or alphabets.
+    """
+    first, *others = (read_checkpoint(path) for path in paths)
+    mean = {name: value.double() for name, value in first.weights().items()}
+    for path, other in zip(paths[1:], others, strict=True):
+        weights = other.weights()
+        alike = other.tokens == first.tokens and weights.keys() == mean.keys()
+        if not alike or any(weights[name].shape != value.shape for name, value in mean.items()):
+            raise InputError(f"{path}: expected the tokens and the shape of {paths[0]}, found another network")
+        for name, value in mean.items():
+            value += weights[name]
+    last = max((first, *others), key=lambda checkpoint: checkpoint.position.step)
+    model = {name: (value / len(paths)).to(first.weights()[name].dtype) for name, value in mean.items()}
+    return replace(last, model=model, average={}, optimiser={}, scaler={})
 
 
 def step_of(path: Path) -> int:

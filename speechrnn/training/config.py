@@ -60,6 +60,10 @@ class Config:
     output_case: str = "as_is"  # of transcripts: as_is, lower or upper
     device: str = "auto"  # auto, cpu or cuda
     precision: str = "auto"  # auto: bfloat16 where the device has it in hardware, else float32; float16
+    init_from: str | None = None  # a run, checkpoint or package whose weights the run begins with (docs/fine_tuning.md)
+    freeze: list[str] = field(
+        default_factory=list
+    )  # parts of the network that are not trained, such as subsampling, layers.0
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
@@ -100,12 +101,12 @@ def feasible(model: ModelConfig, fastest: float, samples: int, labels: list[int]
 
 
 @torch.no_grad()
-def measure_features(model: CTCModel, dataset: Dataset, batches: Sequence[np.ndarray]) -> None:
-    """Set the mean and deviation of each feature to those of the dataset, for `normalise: global`."""
+def measure_features(model: CTCModel, data: TrainingData) -> None:
+    """Set the mean and deviation of each feature to those of the training set, for `normalise: global`."""
     device = model.output.weight.device
     frames, total, squares = 0, 0.0, 0.0
-    for indices in batches:
-        batch = dataset.batch(indices)
+    for indices in chain.from_iterable(data.updates(0)):
+        batch = data.train.batch(indices)
         features, lengths = model.front_end(batch.waveform.to(device), batch.lengths.to(device))
         for row, length in zip(features.double(), lengths, strict=True):
             frames += int(length)

@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 import torch
 
-from speechrnn.data.augment import SpeedPerturbation
+from speechrnn.data.augment import Augmentation
 from speechrnn.data.dataset import Batch
 from speechrnn.data.plan import padding_share
 from speechrnn.errors import InputError
@@ -21,10 +21,11 @@ from speechrnn.nn.ctc import consistency_loss, ctc_loss
 from speechrnn.nn.model import CTCModel
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
 from speechrnn.training.config import Config, check_values, config_from_dict
-from speechrnn.training.data import TrainingData, measure_features
+from speechrnn.training.data import TrainingData, measure_features, model_frames
 from speechrnn.training.device import PRECISIONS, choose_device, choose_precision
 from speechrnn.training.distributed import join
 from speechrnn.training.evaluation import evaluate
+from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.interruption import Interruption
 from speechrnn.training.progress import Progress
 from speechrnn.training.schedule import learning_rate
@@ -54,19 +55,26 @@ class Trainer:
 
         self.checkpoints = Checkpoints(self.folder, config.checkpoints.last, config.checkpoints.best)
         previous = self.processes.from_first(self._previous() if self.processes.first else None)
-        fastest = max(config.augment.speed)
-        self.data = TrainingData(config, self.processes, fastest, previous.tokens if previous else None)
+        with self.processes.one_a_machine_first():
+            self.augmentation = Augmentation(config.augment, config.model.sample_rate, config.data.cache).to(
+                self.device
+            )
+        tokens = previous.tokens if previous else None
+        self.data = TrainingData(config, self.processes, self.augmentation.fastest, tokens)
         if previous and previous.data != self.data.fingerprint:
             raise InputError(f"{self.folder}: the training data is not what it was; choose another folder with run=...")
 
         self.model = CTCModel(config.model, len(self.data.tokenizer), config.augment.spec).to(self.device)
-        self.speed = SpeedPerturbation(config.augment.speed).to(self.device)
         if not previous and self.model.normalise.mode == "global":
-            measure_features(
-                self.model, self.data.train, [batch for update in self.data.updates(0) for batch in update]
-            )
+            measure_features(self.model, self.data)
+        if not previous and config.init_from:
+            found = initialise_from(self.model, self.data.tokenizer, config.init_from)
+            self._say("\n".join(found.lines()))
+        if config.freeze:
+            freeze(self.model, config.freeze)
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=config.optimiser.rate, weight_decay=config.optimiser.weight_decay, fused=True
+            trained, lr=config.optimiser.rate, weight_decay=config.optimiser.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.optimiser.average else None
@@ -78,7 +86,7 @@ class Trainer:
             self.network = torch.nn.parallel.DistributedDataParallel(self.model, broadcast_buffers=False)
 
     def train(self) -> int:
-        """Train to the last epoch, evaluating after each. Returns 0, or the signal that asked it to stop, and then it is saved."""
+        """Train to the last epoch, evaluating after each. Returns 0, or the signal that stopped it, saved."""
         speaks = self.processes.first
         with Interruption() as interruption, Progress(self.folder, self.at, speaks) as progress:
             self._announce()
@@ -166,12 +174,14 @@ class Trainer:
         middle of the network says."""
         optimiser = self.config.optimiser
         views = 2 if optimiser.consistency else 1
-        waveform, lengths = self.perturb(batch, indices)
+        waveform, lengths = self.augmented(batch, indices)
         with self.autocast():
-            log_probs, frame_lengths, *middle = self.network(waveform, lengths, views, optimiser.intermediate > 0)
+            log_probs, frames, *middle = self.network(
+                waveform, lengths.to(self.device), views, optimiser.intermediate > 0
+            )
         ctc = partial(
             ctc_loss,
-            frame_lengths=frame_lengths,
+            frame_lengths=model_frames(self.config.model, lengths).repeat(views),  # on the CPU, where CTC wants them
             labels=batch.labels.to(self.device).repeat(views),
             label_lengths=batch.label_lengths.repeat(views),
         )
@@ -180,14 +190,13 @@ class Trainer:
             losses = (1 - optimiser.intermediate) * losses + optimiser.intermediate * ctc(middle[0])
         losses = losses.view(views, -1).mean(0)
         if views == 2:
-            losses = losses + optimiser.consistency * consistency_loss(log_probs, frame_lengths)
+            losses = losses + optimiser.consistency * consistency_loss(log_probs, frames)
         return losses
 
-    def perturb(self, batch: Batch, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch on the device, each utterance at a speed drawn from (seed, epoch, utterance)."""
-        seed, factors = self.config.seed, len(self.config.augment.speed)
-        choice = np.array([np.random.default_rng([seed, self.at.epoch, i]).integers(factors) for i in indices])
-        return self.speed(batch.waveform.to(self.device), batch.lengths.to(self.device), choice)
+    def augmented(self, batch: Batch, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batch's waveforms on the device and their lengths on the CPU, changed as drawn from (seed, epoch, utterance)."""
+        generators = [np.random.default_rng([self.config.seed, self.at.epoch, i]) for i in indices]
+        return self.augmentation(batch.waveform.to(self.device), batch.lengths, generators)
 
     def autocast(self) -> torch.autocast:
         """A context in which matrix products are computed in the run's precision."""
@@ -238,10 +247,7 @@ class Trainer:
         self.at.skipped += 1
         path = self.folder / "bad_batches.jsonl"
         if self.processes.first:
-            print(
-                f"update {self.at.step}: the gradient is not finite, skipped: {' '.join(guilty or ids)}",
-                file=sys.stderr,
-            )
+            self._say(f"update {self.at.step}: the gradient is not finite, skipped: {' '.join(guilty or ids)}")
             with open(path, "a", encoding="utf-8") as file:
                 row = {"step": self.at.step, "not_finite": guilty, "ids": ids}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -278,26 +284,24 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(previous.average)
         self.at = previous.position
-        if self.processes.first:
-            done = f"{self.at.epoch} epochs" + (f" and {self.at.update} updates" if self.at.update else "")
-            print(
-                f"{self.folder}: {'finished, after' if self.finished() else 'going on after'} {done}", file=sys.stderr
-            )
+        done = f"{self.at.epoch} epochs" + (f" and {self.at.update} updates" if self.at.update else "")
+        self._say(f"{self.folder}: {'finished, after' if self.finished() else 'going on after'} {done}")
 
     def _announce(self) -> None:
-        if not self.processes.first:
-            return
         batches = [batch for update in self.data.updates(self.at.epoch) for batch in update]
         parameters = sum(p.numel() for p in self.model.parameters())
         dev = f", {len(self.data.dev)} dev utterances" if self.data.dev else ", no dev set"
         together = f", {self.processes.world} processes" if self.processes.world > 1 else ""
-        print(
+        self._say(
             f"{len(self.data.train)} utterances ({self.data.seconds.sum() / 3600:.2f} h) in {len(batches)} batches "
             f"({padding_share(self.data.seconds, batches):.1%} padding){dev}; {parameters / 1e6:.1f} M parameters, "
             f"{len(self.data.tokenizer)} tokens, {self.device.type}, {self.precision}, seed {self.config.seed}{together}, "
-            f"{self.folder}",
-            file=sys.stderr,
+            f"{self.folder}"
         )
+
+    def _say(self, text: str) -> None:
+        if self.processes.first:
+            print(text, file=sys.stderr, flush=True)
 
 
 def train(config: Config) -> int:

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 
+from speechrnn.cli import main
 from speechrnn.errors import InputError
 from speechrnn.training import checkpoint as checkpoints
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position, read_checkpoint, write_checkpoint
@@ -198,3 +199,31 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
     kept.save(example(1))
     (tmp_path / "checkpoints" / "step-00000002.pt.77.part").write_bytes(b"half")
     assert kept.newest().position.step == 1 and names(tmp_path) == ["step-00000001.pt"]
+
+
+def test_the_average_of_checkpoints_is_their_mean(tmp_path):
+    kept, weights = Checkpoints(tmp_path / "run", best=3), []
+    for step in (1, 2, 3):
+        checkpoint = example(step)
+        checkpoint.average = {name: value + step for name, value in checkpoint.model.items()} if step == 2 else {}
+        weights.append(checkpoint.weights())
+        kept.save(checkpoint, wer=float(step))
+    assert main(["average", str(tmp_path / "run"), "-o", str(tmp_path / "mean.pt")]) == 0
+    found = read_checkpoint(tmp_path / "mean.pt")
+    for name, value in found.weights().items():
+        expected = sum(each[name].double() for each in weights) / 3
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value.double(), expected, atol=1e-7, rtol=1e-6)
+    assert found.position.step == 3 and found.tokens == ["<blank>", "é"]
+
+
+def test_what_cannot_be_averaged_is_named(tmp_path, capsys):
+    write_checkpoint(tmp_path / "a.pt", example())
+    other = example()
+    other.model["weight"] = torch.zeros(3, 50)
+    write_checkpoint(tmp_path / "b.pt", other)
+    assert main(["average", *(str(tmp_path / name) for name in ("a.pt", "b.pt")), "-o", str(tmp_path / "c.pt")]) == 1
+    told = f"{tmp_path / 'b.pt'}: expected the tokens and the shape of {tmp_path / 'a.pt'}, found another network"
+    assert told in capsys.readouterr().err
+    assert main(["average", str(tmp_path / "a.pt"), "-o", str(tmp_path / "c.pt")]) == 1
+    assert "expected two checkpoints or more, found 1" in capsys.readouterr().err and not (tmp_path / "c.pt").exists()

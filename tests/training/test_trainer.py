@@ -18,9 +18,9 @@ from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 from speechrnn.training.checkpoint import Checkpoints, Position, read_checkpoint
 from speechrnn.training.config import AugmentConfig, Config, DataConfig, OptimiserConfig
-from speechrnn.training.export import find_checkpoint, load_model
 from speechrnn.training.data import model_frames
 from speechrnn.training.device import choose_device, choose_precision
+from speechrnn.training.export import find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
 
 STILL = AugmentConfig(speed=[1.0], spec=SpecAugmentConfig(freq_masks=0, time_masks=0))
