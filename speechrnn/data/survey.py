@@ -51,7 +51,7 @@ def survey(utterances: Sequence[Utterance]) -> Survey:
     paths = dict.fromkeys(utterance.audio_filepath for utterance in utterances)
     present = [path for path in paths if os.path.isfile(path)]
     lacking = set(paths).difference(present)
-    alphabet = Counter(character for text in texts for character in text)
+    alphabet = Counter("".join(texts))
     del alphabet[" "]
     seconds = np.array([_seconds(utterance) for utterance in utterances])
     characters = np.array([len(text) for text in texts])

@@ -83,7 +83,7 @@ def recording(waveform: np.ndarray, rate: int, title: str) -> "Figure":
     figure = new_figure(10, 4)
     panels = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     _draw_recording(panels, waveform, rate, title)
-    panels[-1].set_xlabel("seconds")
+    panels[-1].set_xlabel(_axis(waveform, rate))
     return figure
 
 
@@ -110,7 +110,7 @@ def posteriors(
     for token, frame in emitted:
         height = probabilities[frame, token] + 0.02
         panel.text(times[frame], height, tokens[token], ha="center", color=colours[token], parse_math=False)
-    panel.set(xlabel="seconds", ylabel="probability", ylim=(0, 1.3), yticks=(0, 0.5, 1))
+    panel.set(xlabel=_axis(waveform, rate), ylabel="probability", ylim=(0, 1.3), yticks=(0, 0.5, 1))
     panel.legend(loc="upper right", frameon=False)
     return figure
 
@@ -121,6 +121,11 @@ def emissions(log_probs: np.ndarray) -> list[tuple[int, int]]:
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     runs = zip(starts, np.append(starts, len(best))[1:], strict=True)
     return [(int(best[a]), int(a + log_probs[a:b, best[a]].argmax())) for a, b in runs if best[a]]
+
+
+def _axis(waveform: np.ndarray, rate: int) -> str:
+    seconds = len(waveform) / rate
+    return "seconds" if seconds <= SHOWN_SECONDS else f"the first {SHOWN_SECONDS:g} of {seconds:.0f} seconds"
 
 
 def _draw_recording(panels: Sequence[Any], waveform: np.ndarray, rate: int, title: str) -> None:
