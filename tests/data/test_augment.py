@@ -1,5 +1,8 @@
 """What all augmentation has in common (tests/data/test_augment_kinds.py: what each kind does), and speed perturbation."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -180,3 +183,14 @@ def test_the_defaults_change_the_speed_alone():
 def test_a_speed_too_low_to_resample_is_named():
     with pytest.raises(InputError, match="^augment.speed: expected factors of 0.01 or more, found 0.001$"):
         augmentation(speed=[1.0, 0.001])
+
+
+def test_every_block_of_the_documentation_is_a_configuration(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 6
+    for number, block in enumerate(blocks):
+        (tmp_path / f"{number}.yaml").write_text(block)
+        config = read_config(str(tmp_path / f"{number}.yaml"))
+        check_values(config)
+        Augmentation(config.augment, RATE)
