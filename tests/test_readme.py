@@ -44,7 +44,8 @@ def test_training_block_makes_a_model_that_transcribes(tmp_path):
         (tmp_path / "my_recordings" / wav.name).write_bytes(wav.read_bytes())
         (tmp_path / "my_recordings" / wav.name).with_suffix(".txt").write_text("ONE TWO")
     (tmp_path / "talk.wav").write_bytes((ROOT / "examples" / "digits.wav").read_bytes())
-    assert [line.split()[1] for line in TRAINING] == ["prepare", "train", "export", "evaluate", "transcribe"]
+    commands = [line.split()[1] for line in TRAINING]
+    assert commands == ["prepare", "inspect", "train", "inspect", "export", "evaluate", "transcribe"]
     for line in TRAINING:
         if " train " in line:
             line += " optimiser.epochs=1 model.hidden=8 model.layers=1"

@@ -57,6 +57,11 @@ class Processes:
         if self.world > 1 and not self.local_rank:
             dist.barrier()
 
+    def leave(self) -> None:
+        """At the end: the others need not wait for this process any more."""
+        if self.world > 1:
+            dist.destroy_process_group()
+
 
 def join(device: str) -> Processes:
     """Join the processes that torchrun started, over NCCL on GPUs and gloo on CPUs; alone without torchrun."""

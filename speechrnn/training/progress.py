@@ -1,4 +1,5 @@
-"""What a run tells: a progress bar and a line an epoch on stderr, `log.jsonl` and TensorBoard events in its folder."""
+"""What a run tells: a progress bar and a line an epoch on stderr; `log.jsonl`, `curves.png`, TensorBoard events and a record of
+the environment in its folder."""
 
 import json
 import math
@@ -9,8 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 from speechrnn.training.checkpoint import Position
+from speechrnn.training.curves import draw_curves
+from speechrnn.training.environment import write_environment
 
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:
@@ -38,7 +42,8 @@ class Progress:
         if path.exists():
             lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
             write_atomically(path, "".join(line + "\n" for line in lines if _is_done(json.loads(line), at)))
-        self._log = open(path, "a", encoding="utf-8")
+        write_environment(folder)
+        self._folder, self._log = folder, open(path, "a", encoding="utf-8")
         self._board = SummaryWriter(str(folder), purge_step=at.step + 1)
         if sys.stderr.isatty():
             from rich.console import Console
@@ -87,6 +92,10 @@ class Progress:
             lines += [f"    {reference}\n  > {hypothesis}" for reference, hypothesis in row["samples"]]
         lines[0] += f", {row['minutes']:.1f} min, {row['audio_hours_an_hour']:.0f} h of audio an hour"
         self._tell("\n".join(lines))
+        try:
+            draw_curves(self._folder / "log.jsonl", self._folder / "curves.png")
+        except (InputError, OSError) as error:  # a picture is not worth the run
+            self._tell(f"no curves are drawn: {error}")
 
     def flush(self) -> None:
         """Bring the log to the disk: before a checkpoint is written, which goes on from there."""

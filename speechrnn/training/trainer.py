@@ -310,13 +310,15 @@ def train(config: Config) -> int:
     Raises:
         InputError: the configuration or the data cannot be used, or another process trains in the folder.
     """
-    if not join(choose_device(config.device).type).first:
-        return Trainer(config).train()
+    processes = join(choose_device(config.device).type)
+    lock = filelock.FileLock(Path(config.run, "lock"), timeout=0)  # a killed process leaves none behind
     try:
-        with filelock.FileLock(Path(config.run, "lock"), timeout=0):  # a killed process leaves none behind
-            return Trainer(config).train()
+        with lock if processes.first else nullcontext():
+            interrupted = Trainer(config).train()
     except filelock.Timeout:
         raise InputError(f"{config.run}: another process trains here; choose another folder with run=...") from None
+    processes.leave()
+    return interrupted
 
 
 def draw_seed(*numbers: int) -> int:

@@ -146,7 +146,12 @@ def test_it_learns_to_spell_texts_it_has_not_heard(trained):
 
 def test_what_a_run_leaves_in_its_folder(trained):
     files = sorted(path.name for path in trained.iterdir())
-    assert [name for name in files if "tfevents" not in name] == ["checkpoints", "log.jsonl"]
+    assert [name for name in files if "tfevents" not in name] == [
+        "checkpoints",
+        "curves.png",
+        "environment.jsonl",
+        "log.jsonl",
+    ]
     assert len(list((trained / "checkpoints").iterdir())) == 3
     epochs = [row for row in log(trained) if "train_loss" in row]
     newest, lowest = read_checkpoint(last(trained)), read_checkpoint(best(trained))

@@ -1,0 +1,115 @@
+"""Two processes of torchrun are one process with twice the accumulation, and a killed one comes back."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_kills import CONFIG, finish, train, wait_until
+from test_trainer import best, last, log, tone_corpus
+
+from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.training.config import read_config
+from speechrnn.training.data import TrainingData
+from speechrnn.training.distributed import Processes
+
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ACCUMULATED = "optimiser.accumulate=2"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tone_corpus(tmp_path_factory.mktemp("corpus"))
+    (folder / "tones.yaml").write_text(CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(folder):
+    """The run of one process."""
+    status, told = finish(train(folder, "tones.yaml", "run=alone", "optimiser.epochs=6", ACCUMULATED))
+    assert status == 0, told
+    return folder / "alone"
+
+
+def assert_alike(one, two):
+    """The same losses, gradients and weights within float tolerance; the same batches exactly, by their audio."""
+    ours, theirs = log(one), log(two)
+    assert [(row["step"], row.get("audio_seconds")) for row in ours] == [
+        (row["step"], row.get("audio_seconds")) for row in theirs
+    ]
+    for key in ("loss", "gradient_norm", "rate", "train_loss", "dev_loss", "dev_wer"):
+        a, b = ([row[key] for row in rows if key in row] for rows in (ours, theirs))
+        np.testing.assert_allclose(a, b, rtol=2e-3, err_msg=key)
+    for which in (last, best):
+        a, b = read_checkpoint(which(one)), read_checkpoint(which(two))
+        for name, value in a.model.items():
+            torch.testing.assert_close(value, b.model[name], atol=1e-3, rtol=1e-2, msg=name)
+            torch.testing.assert_close(a.average[name], b.average[name], atol=1e-3, rtol=1e-2, msg=name)
+
+
+def test_two_processes_are_one_with_twice_the_accumulation(folder, alone):
+    process = train(folder, "tones.yaml", "run=two", "optimiser.epochs=6", before=TORCHRUN)
+    status, told = finish(process)
+    assert status == 0, told
+    assert told.count("2 processes, two") == 1 and told.count("epoch 6: ") == 1
+    assert_alike(alone, folder / "two")
+
+
+def test_both_have_the_same_updates(folder, monkeypatch):
+    """The very arrays of indices, which the log does not hold."""
+    monkeypatch.chdir(folder)
+    one = TrainingData(read_config("tones.yaml", [ACCUMULATED]), Processes(), 1.1, None)
+    two = TrainingData(read_config("tones.yaml"), Processes(), 1.1, None)
+    two.processes = Processes(world=2)
+    for epoch in range(3):
+        for a, b in zip(one.updates(epoch), two.updates(epoch), strict=True):
+            assert len(a) == len(b) == 2 and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def workers(launcher):
+    """The process ids that torchrun started, by rank."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            environment = (path / "environ").read_bytes().split(b"\0")
+        except (OSError, IndexError, ValueError):  # it has ended meanwhile
+            continue
+        rank = next((entry[5:] for entry in environment if entry.startswith(b"RANK=")), None)
+        if parent == launcher and rank is not None:
+            found[int(rank)] = int(path.name)
+    return found
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_killed_worker_is_restarted_and_the_run_goes_on(folder, alone, rank):
+    run = folder / f"killed-{rank}"
+    arguments = ["tones.yaml", f"run={run.name}", "optimiser.epochs=6"]
+    process = train(folder, *arguments, before=(*TORCHRUN, "--max-restarts", "2"), start_new_session=True)
+    checkpoints = run / "checkpoints"
+    try:
+        wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("step-*.pt")), process)
+        os.kill(workers(process.pid)[rank], signal.SIGKILL)
+        status, told = finish(process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert status == 0, told
+    assert f"{run.name}: going on after " in told
+    assert_alike(alone, run)
+
+
+def test_asked_to_stop_both_do_and_one_saves(folder):
+    run = folder / "asked"
+    arguments = ["tones.yaml", f"run={run.name}", "optimiser.epochs=400", "checkpoints.minutes=10"]
+    process = train(folder, *arguments, before=TORCHRUN)
+    wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)  # torchrun hands it on
+    status, told = finish(process)
+    assert status != 0 and "interrupted, and saved" in told
+    assert read_checkpoint(last(run)).position.step == log(run)[-1]["step"]
