@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import torchaudio
 
@@ -72,6 +73,20 @@ def test_the_same_generators_give_the_same_bits_and_others_do_not(kind):
     other, _ = augment(batch, lengths, generators(range(5), seed=2))
     assert torch.equal(first, again)
     assert first.shape != other.shape or not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("kind", ["speed", "speed between", "gain", "pitch", "stretch", "recorded"])
+def test_nothing_on_the_device_is_waited_for(kind, tmp_path):
+    """A tensor on the device `meta` has no values: to read one on the host, as .item() and .cpu() do, is an error."""
+    config = KINDS.get(kind)
+    if kind == "recorded":
+        soundfile.write(tmp_path / "click.wav", np.eye(1, 300)[0], RATE)
+        (tmp_path / "m.jsonl").write_text('{"audio_filepath": "click.wav", "text": "", "nonspeech": true}')
+        path = str(tmp_path / "m.jsonl")
+        config = {"noise": NoiseConfig(1.0, manifest=path), "reverb": ReverbConfig(1.0, path)}
+    augment = Augmentation(AugmentConfig(**{"speed": [1.0], **config}), RATE, str(tmp_path)).to("meta")
+    result, lengths = augment(torch.empty(8, 3000, device="meta"), torch.tensor([3000, 900] * 4), generators(range(8)))
+    assert result.device.type == "meta" and lengths.device.type == "cpu"
 
 
 def test_switched_off_it_is_the_identity():

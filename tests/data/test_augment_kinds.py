@@ -2,6 +2,7 @@
 
 import json
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +11,7 @@ import torch
 from speechrnn.data.augment import Augmentation, AugmentConfig, NoiseConfig, PitchConfig, ReverbConfig, StretchConfig
 from speechrnn.data.augment.noise import coloured_noise
 from speechrnn.data.augment.reverb import Reverberation
+from speechrnn.data.augment.stretch import vocoder
 from speechrnn.errors import InputError
 
 RATE = 16000
@@ -173,6 +175,23 @@ def test_duration_moves_and_pitch_stays(speed):
     places = (np.arange(len(loudness)) + 0.5) / len(loudness)
     # what was in the middle is in the middle
     np.testing.assert_allclose(loudness[3:-3] / loudness.mean() / 2, places[3:-3], atol=0.03)
+
+
+def test_stretched_to_its_own_length_it_is_the_original():
+    lengths = torch.tensor([5000, 1, 3333])
+    wave = torch.nn.utils.rnn.pad_sequence([torch.randn(int(n)) for n in lengths], batch_first=True)
+    torch.testing.assert_close(vocoder(wave, lengths, lengths, torch.hann_window(1024)), wave, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.25])
+def test_a_stretch_is_librosas(speed):
+    t = np.arange(RATE) / RATE
+    glide = (0.3 * np.sin(2 * np.pi * (200 * t + 600 * t**2)) + 0.1 * np.sin(2 * np.pi * 3000 * t)).astype(np.float32)
+    stretched, _ = augmented(torch.from_numpy(glide)[None], [RATE], stretch=StretchConfig(1.0, [speed, speed]))
+    theirs = librosa.effects.time_stretch(glide, rate=speed, n_fft=1024)[: stretched.shape[1]]
+    # the rate is of whole samples here, so the phases part a little
+    difference = stretched[0, : len(theirs)].numpy()[1000:-1000] - theirs[1000:-1000]
+    assert np.sqrt(np.mean(difference**2)) < 0.02 * theirs.std()
 
 
 def test_pitch_and_stretch_together_do_both():

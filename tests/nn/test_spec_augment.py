@@ -53,6 +53,12 @@ def test_the_same_seed_masks_the_same_and_another_another():
     assert not torch.equal(first[0, :60], first[2, :60])  # each utterance its own
 
 
+def test_nothing_on_the_device_is_waited_for():
+    for config in (SpecAugmentConfig(), SpecAugmentConfig(time_masks_per_frame=0.04)):
+        features = torch.empty(2, 100, 80, device="meta")  # without values: to read one on the host is an error
+        assert SpecAugment(config)(features, torch.empty(2, dtype=torch.int64, device="meta")).shape == (2, 100, 80)
+
+
 def test_several_masks_are_several_stretches():
     three = masked(SpecAugmentConfig(0, 0, 3, 10, 1.0), [200] * 50, 200)[:, :, 0]
     starts = (three.int().diff(dim=1) == 1).sum(dim=1)

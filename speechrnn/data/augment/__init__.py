@@ -65,8 +65,15 @@ class Augmentation(nn.Module):
 
         The result is zero beyond each length. The lengths stay on the CPU, so that nothing waits for a GPU.
         """
-        choice = np.array([generator.integers(len(self.speed.factors)) for generator in generators])
-        waveform, lengths = self.speed(waveform, lengths, choice)
+        waveform, lengths = self.speed(waveform, lengths, self._speed_choice(generators))
         for stage in self.stages:
             waveform, lengths = stage(waveform, lengths, generators)
         return waveform, lengths
+
+    def speeds(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
+        """(utterances,) the factors that `forward` will draw first, with generators of the same seeds: batches are made of
+        utterances that are equally long as they will be played."""
+        return np.array(self.speed.factors)[self._speed_choice(generators)]
+
+    def _speed_choice(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
+        return np.array([generator.integers(len(self.speed.factors)) for generator in generators])

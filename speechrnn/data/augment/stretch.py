@@ -99,7 +99,19 @@ def vocoder(waveform: Tensor, lengths: Tensor, wanted: Tensor, window: Tensor) -
     step = phase.diff(dim=1)[row, before[:, :-1]]
     phases = torch.cat([phase[:, :1], step], dim=1).cumsum(dim=1)
     amplitudes = torch.lerp(amplitude[row, before], amplitude[row, before + 1], share)
-    stretched = torch.polar(amplitudes, phases).transpose(1, 2)  # (batch, bins, frames)
+    pieces = torch.fft.irfft(torch.polar(amplitudes, phases), n=size) * window  # (batch, frames, size)
     samples = int(wanted.max())
-    result = torch.istft(stretched, size, hop, window=window, length=samples)
+    result = overlap_add(pieces, size // 2, samples)
+    # not torch.istft, which does the same and looks at this sum on the host: a GPU would be waited for
+    result = result / overlap_add(window.square().expand(1, frames, size), size // 2, samples)
     return result * frame_mask(wanted.to(waveform.device, non_blocking=True), samples)
+
+
+def overlap_add(pieces: Tensor, first: int, samples: int) -> Tensor:
+    """(batch, frames, size), each a quarter of `size` after the one before -> (batch, samples) of their sum, from `first` on."""
+    batch, frames, size = pieces.shape
+    quarters = pieces.reshape(batch, frames, 4, size // 4)
+    total = pieces.new_zeros(batch, frames + 3, size // 4)
+    for number in range(4):
+        total[:, number : number + frames] += quarters[:, :, number]
+    return total.reshape(batch, -1)[:, first : first + samples]
