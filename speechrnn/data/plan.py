@@ -22,8 +22,8 @@ def plan(
 
     A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance
     is alone). The batches are in random order but for the first group of `world * accumulate`, which holds the longest: what
-    does not fit in memory fails in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2,
-    arXiv 1512.02595, section 3.2). The number of batches is a multiple of `world * accumulate`; step s
+    does not fit in memory fails in the first second. With `shortest_first` the others come by length (the curriculum
+    of Deep Speech 2, arXiv 1512.02595, section 3.2). The number of batches is a multiple of `world * accumulate`; step s
     consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice
     the accumulation.
     """

@@ -19,7 +19,7 @@ class DataConfig:
     train: list[str] = field(default_factory=list)  # manifests
     dev: str | None = None  # a manifest of other speakers; without one only the loss is reported
     normaliser: str = "raw"
-    max_seconds: float = 80.0  # of audio in a batch, padding included, at its own speed
+    max_seconds: float = 80.0  # of audio in a batch as it is played, padding included
     cache: str = "runs/cache"  # folder of decoded audio
     shortest_first: bool = False  # in the first epoch: a curriculum, for networks that do not find out of the blanks
 

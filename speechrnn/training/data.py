@@ -1,6 +1,6 @@
 """What a run trains on and is evaluated with: utterances, alphabet, and the plan of its updates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from speechrnn.data.audio_cache import AudioCache
+from speechrnn.data.augment import Augmentation
 from speechrnn.data.dataset import Dataset
 from speechrnn.data.plan import plan
 from speechrnn.errors import InputError
@@ -26,19 +27,19 @@ from speechrnn.training.progress import progress_over
 class TrainingData:
     """The training set, the dev set if there is one, and the tokens: `tokens` of a run that goes on, else those of the texts.
 
-    `fastest` is the largest factor by which augmentation shortens an utterance.
-
     Raises:
         InputError: a manifest cannot be used, or nothing is left of it.
     """
 
-    def __init__(self, config: Config, processes: Processes, fastest: float, tokens: list[str] | None):
-        self.config, self.processes = config, processes
+    def __init__(
+        self, config: Config, processes: Processes, augmentation: Augmentation, tokens: list[str] | None = None
+    ):
+        self.config, self.processes, self.augmentation = config, processes, augmentation
         train = read_manifests(config.data.train)
         normalise = normaliser(config.data.normaliser)
         texts = (normalise(u.text).replace("|", " ") for u in train)
         self.tokenizer = Tokenizer(tokens) if tokens else Tokenizer.from_texts(texts)
-        self.train = self._dataset("train", train, fastest)
+        self.train = self._dataset("train", train, augmentation.fastest)
         self.dev = self._dataset("dev", read_manifest(config.data.dev), 1.0) if config.data.dev else None
         if self.dev and not any(self.dev.texts):
             raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
@@ -46,12 +47,22 @@ class TrainingData:
         self.fingerprint = self.train.fingerprint()
 
     def updates(self, epoch: int) -> list[list[np.ndarray]]:
-        """The updates of one epoch, each of world * accumulate batches."""
+        """The updates of one epoch, each of world * accumulate batches: arrays of the utterances' indices."""
         data, accumulate, world = self.config.data, self.config.optimiser.accumulate, self.processes.world
         shortest_first = data.shortest_first and epoch == 0
-        batches = plan(self.seconds, self.config.seed, epoch, data.max_seconds, world, accumulate, shortest_first)
+        batches = plan(
+            self.played_seconds(epoch), self.config.seed, epoch, data.max_seconds, world, accumulate, shortest_first
+        )
         size = world * accumulate
         return [batches[first : first + size] for first in range(0, len(batches), size)]
+
+    def played_seconds(self, epoch: int) -> np.ndarray:
+        """(utterances,) durations at the speeds that they have in this epoch."""
+        return self.seconds / self.augmentation.speeds(self.generators(epoch, range(len(self.train))))
+
+    def generators(self, epoch: int, indices: Iterable[int]) -> list[np.random.Generator]:
+        """The randomness of each utterance's augmentation."""
+        return [np.random.default_rng([self.config.seed, epoch, index]) for index in indices]
 
     def dev_batches(self) -> list[np.ndarray]:
         """The dev set in batches."""

@@ -60,7 +60,7 @@ class Trainer:
                 self.device
             )
         tokens = previous.tokens if previous else None
-        self.data = TrainingData(config, self.processes, self.augmentation.fastest, tokens)
+        self.data = TrainingData(config, self.processes, self.augmentation, tokens)
         if previous and previous.data != self.data.fingerprint:
             raise InputError(f"{self.folder}: the training data is not what it was; choose another folder with run=...")
 
@@ -195,7 +195,7 @@ class Trainer:
 
     def augmented(self, batch: Batch, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch's waveforms on the device and their lengths on the CPU, changed as drawn from (seed, epoch, utterance)."""
-        generators = [np.random.default_rng([self.config.seed, self.at.epoch, i]) for i in indices]
+        generators = self.data.generators(self.at.epoch, indices)
         return self.augmentation(batch.waveform.to(self.device), batch.lengths, generators)
 
     def autocast(self) -> torch.autocast:
@@ -294,7 +294,7 @@ class Trainer:
         together = f", {self.processes.world} processes" if self.processes.world > 1 else ""
         self._say(
             f"{len(self.data.train)} utterances ({self.data.seconds.sum() / 3600:.2f} h) in {len(batches)} batches "
-            f"({padding_share(self.data.seconds, batches):.1%} padding){dev}; {parameters / 1e6:.1f} M parameters, "
+            f"({padding_share(self.data.played_seconds(self.at.epoch), batches):.1%} padding){dev}; {parameters / 1e6:.1f} M parameters, "
             f"{len(self.data.tokenizer)} tokens, {self.device.type}, {self.precision}, seed {self.config.seed}{together}, "
             f"{self.folder}"
         )

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import RATE
 from test_kills import CONFIG, finish, train, wait_until
 from test_trainer import best, last, log, tone_corpus
 
+from speechrnn.data.augment import Augmentation
 from speechrnn.training.checkpoint import read_checkpoint
 from speechrnn.training.config import read_config
 from speechrnn.training.data import TrainingData
@@ -62,8 +64,10 @@ def test_two_processes_are_one_with_twice_the_accumulation(folder, alone):
 def test_both_have_the_same_updates(folder, monkeypatch):
     """The very arrays of indices, which the log does not hold."""
     monkeypatch.chdir(folder)
-    one = TrainingData(read_config("tones.yaml", [ACCUMULATED]), Processes(), 1.1, None)
-    two = TrainingData(read_config("tones.yaml"), Processes(), 1.1, None)
+    config = read_config("tones.yaml")
+    augmentation = Augmentation(config.augment, RATE)
+    one = TrainingData(read_config("tones.yaml", [ACCUMULATED]), Processes(), augmentation)
+    two = TrainingData(config, Processes(), augmentation)
     two.processes = Processes(world=2)
     for epoch in range(3):
         for a, b in zip(one.updates(epoch), two.updates(epoch), strict=True):

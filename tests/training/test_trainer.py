@@ -9,6 +9,7 @@ import soundfile
 import torch
 from conftest import RATE, tones
 
+from speechrnn.data.plan import padding_share
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
@@ -236,11 +237,18 @@ def test_accumulated_batches_are_one_large_batch(corpus, tmp_path):
     np.testing.assert_allclose(rows[1:], rows[:1] * 2, rtol=1e-4)
 
 
-def test_the_plan_has_room_for_the_slowest_speed(corpus, tmp_path):
+def test_batches_are_made_of_utterances_as_they_will_be_played(corpus, tmp_path):
+    """Sorted by their own durations, half of a batch at half the speed would be a third of padding."""
     trainer = Trainer(tiny(corpus, tmp_path / "run", augment=AugmentConfig(speed=[0.5, 1.0])))
-    slowest = 2 * trainer.data.seconds
-    for batch in trainer.data.updates(0):
-        assert len(batch) == 1 or slowest[batch].max() * len(batch) <= 2 * 8.0
+    for epoch in range(3):
+        trainer.at.epoch = epoch
+        played, batches = trainer.data.played_seconds(epoch), [b for (b,) in trainer.data.updates(epoch)]
+        assert len(set(np.round(played / trainer.data.seconds, 3))) == 2
+        for batch in batches:
+            assert len(batch) == 1 or played[batch].max() * len(batch) <= 8.0
+            _, lengths = trainer.augmented(trainer.data.train.batch(batch), batch)
+            np.testing.assert_allclose(lengths / RATE, played[batch], atol=2 / RATE)
+        assert padding_share(played, batches) < 0.15
 
 
 def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_path, capsys):
