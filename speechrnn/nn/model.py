@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from speechrnn.nn.front_end import FrontEnd, FrontEndConfig, Normalise, feature_width
-from speechrnn.nn.recurrent import RecurrentLayer, reversed_order
+from speechrnn.nn.recurrent import Dropout, RecurrentLayer, layer_width, reversed_order
 from speechrnn.nn.spec_augment import SpecAugment, SpecAugmentConfig
 from speechrnn.nn.subsampling import Subsampling
 
@@ -21,6 +21,7 @@ class ModelConfig:
     channels: int = 32  # of the subsampling convolutions
     cell: str = "gru"  # gru, lstm or rnn
     bidirectional: bool = True
+    directions: str = "concatenate"  # or sum, which halves the width between layers
     lookahead: int = 10  # future frames that each forward-only layer sees
     layers: int = 3
     hidden: int = 256  # a direction
@@ -34,14 +35,22 @@ class CTCModel(nn.Module):
         super().__init__()
         self.config = config
         features = feature_width(config.front_end, config.sample_rate)
-        width = config.hidden * (2 if config.bidirectional else 1)
+        width = layer_width(config.hidden, config.bidirectional, config.directions)
         self.front_end = FrontEnd(config.front_end, config.sample_rate)
         self.normalise = Normalise(config.front_end, features)
         self.spec_augment = SpecAugment(spec_augment or SpecAugmentConfig())
         self.subsampling = Subsampling(config.subsampling, features, config.channels, width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
-            RecurrentLayer(config.cell, width, config.hidden, config.bidirectional, config.lookahead, config.dropout)
+            RecurrentLayer(
+                config.cell,
+                width,
+                config.hidden,
+                config.bidirectional,
+                config.lookahead,
+                config.dropout,
+                config.directions,
+            )
             for _ in range(config.layers)
         )
         self.output = nn.Linear(width, tokens)
@@ -62,15 +71,15 @@ class CTCModel(nn.Module):
         if self.training:
             x = self.spec_augment(x, lengths)
         x, lengths = self.subsampling(x, lengths)  # (batch, frames / subsampling, width)
-        x = self.dropout(x)
-        reversal = reversed_order(lengths, x.shape[1])
+        x = self.dropout(x).transpose(0, 1).contiguous()  # a recurrence takes frame after frame
+        reversal = reversed_order(lengths, len(x))
         middle = ()
         for number, layer in enumerate(self.layers, start=1):
-            x = layer(x, lengths, reversal)  # (batch, frames / subsampling, width)
+            x = layer(x, lengths, reversal)  # (frames / subsampling, batch, width)
             if intermediate and number == (len(self.layers) + 1) // 2:
                 middle = (self.log_probs(x),)
         return self.log_probs(x), lengths, *middle
 
     def log_probs(self, x: Tensor) -> Tensor:
-        """(batch, frames, width) of the stack -> (batch, frames, tokens)."""
-        return self.output(x).float().log_softmax(dim=-1)
+        """(frames, batch, width) of the stack -> (batch, frames, tokens)."""
+        return self.output(x).transpose(0, 1).float().log_softmax(dim=-1)

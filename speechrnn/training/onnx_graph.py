@@ -180,8 +180,11 @@ def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count
         attributes["direction"] = "bidirectional"
     sequence_lens = g.add("Cast", lengths, to=TensorProto.INT32)
     y = g.add(op, x, *map(g.weight, stacked), g.exact(biases), sequence_lens, **attributes)
-    y = g.add("Transpose", y, perm=[0, 2, 1, 3])  # from (frames, directions, batch, hidden)
-    y = g.add("Reshape", y, g.integers(0, 0, hidden * len(directions)))
+    if layer.summed:
+        y = g.add("ReduceSum", y, g.integers(1), keepdims=0)  # from (frames, directions, batch, hidden)
+    else:
+        y = g.add("Transpose", y, perm=[0, 2, 1, 3])
+        y = g.add("Reshape", y, g.integers(0, 0, hidden * len(directions)))
     if layer.lookahead is not None:
         y = lookahead(g, layer.lookahead, y, lengths, count)
     y = layer_norm(g, layer.norm, y)

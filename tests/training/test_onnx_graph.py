@@ -18,7 +18,7 @@ FRONT_ENDS = list(product(["fbank", "mfcc", "mel", "spectrogram"], ["utterance",
 BATCHES = ([5001, 801, 3333], [16_000], [901, 1111, 2047, 4096], [800, 800])
 
 
-def network(cell, bidirectional, subsampling, kind, normalise, layers=2):
+def network(cell, bidirectional, subsampling, kind, normalise, layers=2, directions="concatenate"):
     """A small network whose weights all matter."""
     torch.manual_seed(0)
     config = ModelConfig(
@@ -27,6 +27,7 @@ def network(cell, bidirectional, subsampling, kind, normalise, layers=2):
         channels=4,
         cell=cell,
         bidirectional=bidirectional,
+        directions=directions,
         lookahead=3,
         layers=layers,
         hidden=12,
@@ -68,6 +69,12 @@ def largest_difference(model, graph, lengths, padding=0.5):
 def test_the_graph_equals_torch(shape, front_end, lengths):
     model = network(*shape, *front_end)
     assert largest_difference(model, build(model, half=False), lengths) <= 1e-4
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+def test_the_graph_equals_torch_with_summed_directions(cell):
+    model = network(cell, True, 4, "fbank", "utterance", directions="sum")
+    assert largest_difference(model, build(model, half=False), [5001, 801, 3333]) <= 1e-4
 
 
 @pytest.mark.parametrize("cell, bidirectional", list(product(["gru", "lstm", "rnn"], [True, False])))
