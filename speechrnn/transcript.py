@@ -5,12 +5,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word, where in the recording it is said, `start` to `end` in seconds, and the probability that it is right."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Transcript:
-    """The text of one recording, and how long that recording is in seconds."""
+    """The text of one recording, how long that recording is in seconds, and its words; None where no times were asked for."""
 
     text: str
     duration: float
+    words: tuple[Word, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, ready for JSON."""
-        return asdict(self)
+        """The fields by name, ready for JSON, without `words` if there were no times."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
