@@ -15,6 +15,22 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Hypothesis:
+    """One of the texts that a search found, with natural-log scores.
+
+    `tokens` are those of its best-scored spelling, without blanks. `acoustic` is the log-probability of the text, summed over
+    its alignments; `language` what the language model says of its words and its end, unweighted (0 without one); `score` is
+    what hypotheses are ranked by: `acoustic`, `language` times its weight, and the bonuses for words and hotwords.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    score: float
+    acoustic: float
+    language: float
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The text of one recording, how long that recording is in seconds, and its words; None where no times were asked for."""
 
