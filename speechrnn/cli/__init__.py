@@ -11,6 +11,7 @@ from speechrnn.errors import InputError
 # command: what it does. Each is a module of this package with `add_arguments(parser)` and `run(args) -> exit status`.
 COMMANDS = {
     "transcribe": "say what is spoken in audio files",
+    "align": "say when each word of a known text is spoken",
     "prepare": "turn a corpus into manifests",
     "train": "train an acoustic model",
     "average": "average the weights of checkpoints",
