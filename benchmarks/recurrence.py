@@ -1,5 +1,5 @@
-"""One bidirectional GRU layer (512 -> 2 x 256), forward and backward pass, on 2 threads: as speechrnn runs it (a GRU a direction,
-the second over reversed utterances) beside torch's own bidirectional GRU on packed sequences, for several batch sizes.
+"""One bidirectional GRU layer (512 -> 2 x 256), forward and backward pass, on 2 threads: as speechrnn runs it
+(speechrnn/nn/gru.py) beside torch's own bidirectional GRU on packed sequences, for several batch sizes.
 
     python benchmarks/recurrence.py
 """
@@ -31,7 +31,7 @@ def milliseconds(passes: dict[str, Callable[[], None]]) -> dict[str, float]:
 
 def packed(layer: nn.GRU, x: Tensor, lengths: Tensor) -> Tensor:
     """The valid outputs of torch's layer, one after the other."""
-    return layer(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))[0].data
+    return layer(nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))[0].data
 
 
 def both_passes(layer: Callable[[Tensor, Tensor], Tensor], x: Tensor, lengths: Tensor, bf16: bool) -> None:
@@ -45,12 +45,12 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     ours = RecurrentLayer("gru", INPUTS, HIDDEN, bidirectional=True, lookahead=0, dropout=0.0)
-    peer = nn.GRU(INPUTS, HIDDEN, batch_first=True, bidirectional=True)
+    peer = nn.GRU(INPUTS, HIDDEN, bidirectional=True)
     print(f"{FRAMES} frames, {INPUTS} -> 2 x {HIDDEN}, {THREADS} threads; milliseconds a pass, and an utterance")
     print("batch  precision  speechrnn            torch, packed        ratio")
     for batch in (10, 20, 50, 100):
         lengths = torch.linspace(FRAMES * 0.8, FRAMES, batch).long()
-        x = torch.randn(batch, FRAMES, INPUTS, requires_grad=True)
+        x = torch.randn(FRAMES, batch, INPUTS, requires_grad=True)
         for bf16 in (False, True):
             found = milliseconds(
                 {
