@@ -97,7 +97,7 @@ def contestants(directions: str, device: str) -> dict[str, Contestant]:
     return {name: Contestant(model) for name, model in models.items()}
 
 
-def make_batch(size: int, device: str) -> tuple[tuple[Tensor, ...], str]:
+def make_batch(size: int, device: str, seed: int = 0) -> tuple[tuple[Tensor, ...], str]:
     """A batch of our plan, sorted by length (as the peer wants it), and its description."""
     random = np.random.default_rng(0)
     durations = random.uniform(6, 15, 300)  # as most of LibriSpeech's
@@ -109,7 +109,7 @@ def make_batch(size: int, device: str) -> tuple[tuple[Tensor, ...], str]:
     seconds = np.sort(durations[chosen])[::-1]
     lengths = torch.from_numpy((seconds * SAMPLE_RATE).astype(np.int64))
     label_lengths = torch.from_numpy((seconds * LETTERS_A_SECOND).astype(np.int64))
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     waveform = torch.randn(size, int(lengths.max()), generator=generator) * 0.1
     labels = torch.randint(1, TOKENS, (int(label_lengths.sum()),), generator=generator)
     padding = padding_share(durations, [chosen])
@@ -155,13 +155,13 @@ def compare(sizes: list[int], rounds: int, directions: str, device: str) -> None
 
 
 def losses_after(steps: int, size: int, directions: str, device: str) -> None:
-    """The loss after so many steps on one batch, each from the same weights."""
+    """The loss on one batch after as many steps, each on other noise and labels, from the same weights."""
     batch, described = make_batch(size, device)
     print(f"after {steps} steps on {described}: ", end="", flush=True)
     for name, precision in (("speechrnn", "float32"), ("speechrnn", "bfloat16"), ("packed", "bfloat16")):
         runner = contestants(directions, device)[name]
-        for _ in range(steps):
-            runner.step(batch, PRECISIONS[precision])
+        for step in range(steps):
+            runner.step(make_batch(size, device, seed=step + 1)[0], PRECISIONS[precision])
         print(f"{name} {precision} {float(runner.step(batch, PRECISIONS[precision])):.3f}; ", end="", flush=True)
     print()
 
