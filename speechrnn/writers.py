@@ -100,8 +100,8 @@ def subtitles(transcript: Transcript) -> Iterator[Subtitle]:
     seconds, at the longest pause of its second half. Only a word that is longer than a line makes a longer line.
     """
     groups = list(_groups(transcript.words or ()))
-    for group, following in zip(groups, [*groups[1:], None], strict=True):
-        latest = following[0].start if following else max(transcript.duration, group[-1].end)
+    limits = [following[0].start for following in groups[1:]] + [transcript.duration]
+    for group, latest in zip(groups, limits, strict=False):
         end = min(max(group[-1].end, group[0].start + SHORTEST), latest)
         yield Subtitle(group[0].start, end, _lines(group))
 
