@@ -1,0 +1,172 @@
+"""Which words a search may spell, as a trie over tokens in flat arrays (Hannun et al., arXiv 1408.2873, for the boundaries).
+
+A node is what has been spelled of the current word; node 0, the root, is before a word's first token. A vocabulary is closed
+(only the words in it), open (others end in one more node, the sink, and count as unknown), or empty and open: no constraint.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from speechrnn.errors import InputError
+from speechrnn.text import BOUNDARY, Tokenizer, raw
+
+ROOT = 0
+
+
+class Lexicon:
+    """Words and their spellings; a word may have several, and several words one.
+
+    Most nodes have one successor, which is stored as such; only nodes with more have a row of all tokens in a table: a
+    quarter of the memory of one table for all.
+
+    Args:
+        words: the distinct words; word ids are positions in this list, and `len(words)` is the unknown word's.
+        spellings: (word id, token ids without blanks and boundaries) pairs.
+        tokenizer: gives the number of tokens and whether there is a boundary between words.
+        is_open: also follow tokens that lead out of the trie.
+
+    Raises:
+        InputError: a spelling is empty, or an open vocabulary is asked of a model that does not tell where words end.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        spellings: Iterable[tuple[int, Sequence[int]]],
+        tokenizer: Tokenizer,
+        is_open: bool = False,
+    ):
+        self.words, self.is_open = list(words), is_open
+        self.tokens = len(tokenizer)
+        self.boundary = tokenizer.tokens.index(BOUNDARY) if BOUNDARY in tokenizer.tokens else None
+        ids, sequences = zip(*spellings, strict=True) if (spellings := list(spellings)) else ((), ())
+        word = np.array(ids, np.int32)
+        length = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        if is_open and words and self.boundary is None:
+            raise InputError(f"lexicon: the model has no {BOUNDARY!r} between words: the vocabulary cannot be open")
+        if (length == 0).any():
+            raise InputError(f"lexicon: {self.words[word[length.argmin()]]!r}: expected a spelling, found none")
+        token = np.fromiter(chain.from_iterable(sequences), np.int32, int(length.sum()))
+        self._build(word, length, token)
+
+    def _build(self, word: np.ndarray, length: np.ndarray, token: np.ndarray) -> None:
+        """Grow the trie one depth at a time, for all spellings at once."""
+        start = np.cumsum(length) - length
+        node = np.zeros(len(length), np.int64)  # where each spelling has got to
+        self.depths, nodes, arcs = (
+            [0],
+            1,
+            [np.empty(0, np.int64)],
+        )  # an arc is parent * tokens + token, in order of the children
+        for depth in range(int(length.max(initial=0))):
+            inside = np.flatnonzero(length > depth)
+            own, child = np.unique(node[inside] * self.tokens + token[start[inside] + depth], return_inverse=True)
+            node[inside] = nodes + child
+            arcs.append(own)
+            self.depths.append(nodes)
+            nodes += len(own)
+        self.depths.append(nodes)
+        arc = np.concatenate(arcs)
+        sink = nodes if self.is_open else -1
+        self.nodes = nodes + self.is_open
+        self.parent = np.concatenate(([-1], arc // self.tokens)).astype(np.int32)
+        child, token = np.arange(1, nodes, dtype=np.int32), (arc % self.tokens).astype(np.int32)
+        degree = np.bincount(self.parent[1:], minlength=self.nodes)
+        # row 0 of the table is that of nodes without a choice
+        self._row = np.where(degree > 1, np.cumsum(degree > 1), 0)
+        self._table = np.full((self._row.max() + 1) * self.tokens, sink, np.int32)
+        many = degree[self.parent[1:]] > 1
+        self._table[self._row[self.parent[1:]][many] * self.tokens + token[many]] = child[many]
+        self._only_token, self._only_child = np.full((2, self.nodes), -1, np.int32)
+        self._only_token[self.parent[1:][~many]] = token[~many]
+        self._only_child[self.parent[1:][~many]] = child[~many]
+        # words at each node: those of node n are node_words[first_word[n] : first_word[n + 1]]
+        pairs = np.unique(np.stack([node, word]), axis=1)
+        if self.is_open and self.boundary is not None:  # whatever is no word is an unknown one, but for the root
+            others = np.setdiff1d(np.arange(1, self.nodes), pairs[0])
+            pairs = np.concatenate([pairs, [others, np.full(len(others), len(self.words))]], axis=1)
+            pairs = pairs[:, np.argsort(pairs[0], kind="stable")]
+        self.node_words = pairs[1].astype(np.int32)
+        self.word_count = np.bincount(pairs[0], minlength=self.nodes)
+        self.first_word = np.cumsum(self.word_count) - self.word_count
+
+    def follow(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """The nodes after these nodes and tokens, both (n,): -1 where no word goes on so."""
+        child = self._table.take(self._row.take(nodes) * self.tokens + tokens)
+        return np.where(self._only_token.take(nodes) == tokens, self._only_child.take(nodes), child)
+
+    def best_ahead(self, word_scores: np.ndarray) -> np.ndarray:
+        """The best score (nodes,) of the words that can still be reached from each node.
+
+        Args:
+            word_scores: (words + 1,), the unknown word's last.
+        """
+        best = np.full(self.nodes, -np.inf)
+        np.maximum.at(best, np.repeat(np.arange(self.nodes), self.word_count), word_scores[self.node_words])
+        for begin, end in zip(self.depths[-2:0:-1], self.depths[:1:-1], strict=True):
+            np.maximum.at(best, self.parent[begin:end], best[begin:end])
+        return np.maximum(best, word_scores[-1]) if self.is_open else best
+
+    @classmethod
+    def unconstrained(cls, tokenizer: Tokenizer) -> "Lexicon":
+        """Any tokens in any order; between boundaries, if there are any, they make words, all unknown."""
+        return cls([], [], tokenizer, is_open=True)
+
+    @classmethod
+    def from_words(cls, words: Iterable[str], tokenizer: Tokenizer, is_open: bool = False) -> "Lexicon":
+        """Words that are spelled as the tokenizer encodes them. They have gone through the model's normaliser.
+
+        In an open vocabulary, words that cannot be spelled are left out: no output can hold them.
+
+        Raises:
+            InputError: in a closed one, a word cannot be spelled; its letters are named.
+        """
+        words = list(dict.fromkeys(words))
+        if is_open:
+            words = [word for word in words if word and not tokenizer.outside(word)]
+        for word in words:
+            if missing := sorted(set(tokenizer.outside(word))):
+                raise InputError(
+                    f"lexicon: {word!r}: characters outside the model's alphabet: {' '.join(map(repr, missing))}"
+                )
+            if " " in word:
+                raise InputError(f"lexicon: {word!r}: expected one word, found a space in it")
+        return cls(words, ((i, tokenizer.encode(word)) for i, word in enumerate(words)), tokenizer, is_open)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike, tokenizer: Tokenizer, normalise: Callable[[str], str] = raw) -> "Lexicon":
+        """Read a closed vocabulary: a word a line, or a word and the tokens of one of its pronunciations.
+
+            HELLO
+            HELLO HH AH L OW
+
+        `normalise` is the model's normaliser, for the words; tokens are taken as they are.
+
+        Raises:
+            InputError: the file cannot be read or is empty, or a spelling has a token that the model has not.
+        """
+        try:
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: expected a lexicon (a word a line): {error}") from None
+        known = {token: i for i, token in enumerate(tokenizer.tokens) if i and token != BOUNDARY}
+        ids: dict[str, int] = {}
+        spellings = []
+        for number, line in enumerate(lines, start=1):
+            word, *spelling = normalise(line.partition(" ")[0]), *line.split()[1:]
+            if not word:
+                continue
+            spelling = spelling or list(word)
+            missing = [token for token in spelling if token not in known]
+            if missing:
+                raise InputError(
+                    f"{path}, line {number}: {word!r} is spelled with {missing[0]!r}, which the model's tokens do not have"
+                )
+            spellings.append((ids.setdefault(word, len(ids)), [known[token] for token in spelling]))
+        if not ids:
+            raise InputError(f"{path}: expected a lexicon (a word a line), found no word in it")
+        return cls(list(ids), spellings, tokenizer)

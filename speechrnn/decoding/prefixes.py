@@ -1,0 +1,91 @@
+"""What a search has met, in arrays that grow: prefixes by integer id, and the ends of their words."""
+
+import numpy as np
+
+
+class Columns:
+    """Arrays of one length that grow together; each is an attribute of its name."""
+
+    def __init__(self, **kinds: type):
+        self._kinds, self.size, self._capacity = kinds, 0, 0
+        self._reserve(1024)
+
+    def _reserve(self, capacity: int) -> None:
+        for name, kind in self._kinds.items():
+            grown = np.zeros(capacity, kind)
+            if self.size:
+                grown[: self.size] = getattr(self, name)[: self.size]
+            setattr(self, name, grown)
+        self._capacity = capacity
+
+    def append(self, count: int, **values) -> None:
+        """Add `count` rows: a value or an array (count,) for each name."""
+        size = self.size + count
+        if size > self._capacity:
+            self._reserve(2 * size)
+        for name, value in values.items():
+            getattr(self, name)[self.size : size] = value
+        self.size = size
+
+
+class Ends(Columns):
+    """The ways in which the last words of prefixes may end: those of a prefix stand together."""
+
+    def __init__(self):
+        super().__init__(
+            word=np.int64,  # the lexicon's word
+            state=np.int64,  # of the language model after it
+            language=np.float64,  # the word's log-probability, unweighted
+            bonus=np.float64,  # the same times its weight, with the bonus or penalty of the word
+        )
+
+
+class Prefixes(Columns):
+    """A tree of prefixes. Equal prefixes have equal ids: one that was dropped and comes back gets the id that it had.
+
+    An hour of speech leaves about a million of them.
+    """
+
+    def __init__(self):
+        super().__init__(
+            parent=np.int64,  # the prefix without its last token; -1 of a root
+            token=np.int64,  # its last token; a root's is the boundary, so that leading ones count as doubled ones: not
+            node=np.int64,  # where it is in the lexicon
+            word=np.int64,  # the word that ended when its last token came; -1 if none did
+            choice=np.int64,  # which of its parent's ends that was
+            state=np.int64,  # of the language model, after its last whole word
+            hot=np.int64,  # of the hotword automaton
+            language=np.float64,  # log-probability of its whole words, unweighted
+            bonus=np.float64,  # what it is worth for good, beside its acoustic score
+            bias=np.float64,  # the same, and what it is lent: by this and its acoustic score it is ranked
+            first_end=np.int64,  # its first row in `Ends`; -1 while nobody has asked
+            slot=np.int64,  # scratch of the search: where in the beam it is
+        )
+        self._ids: dict[int, int] = {}
+
+    def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (n,) of prefixes by parent and arc in one number (n,), and the places (new,) of those to be appended now."""
+        table, size, found, new = self._ids, self.size, [], []
+        for key in keys.tolist():
+            known = table.get(key)
+            if known is None:
+                known = table[key] = size
+                new.append(len(found))
+                size += 1
+            found.append(known)
+        return np.array(found, np.int64), np.array(new, np.int64)
+
+    def paths(self, ids: list[int]) -> list[list[int]]:
+        """Each prefix and those that it grew from, the root left out, in order of length."""
+        known: dict[int, tuple[list[int], int]] = {}  # a prefix is the last of the first so many of a path
+        paths = []
+        for prefix in ids:
+            tail = []
+            while prefix not in known and self.parent[prefix] >= 0:
+                tail.append(prefix)
+                prefix = int(self.parent[prefix])
+            path, length = known.get(prefix, ([], 0))
+            path = path[:length] + tail[::-1]
+            known.update((each, (path, length + i)) for i, each in enumerate(reversed(tail), start=1))
+            paths.append(path)
+        return paths

@@ -1,0 +1,312 @@
+"""Prefix beam search: equal to the sum over all alignments of all texts, where there are few enough to write them out."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechrnn.decoding import beam as beam_module
+from speechrnn.decoding.beam import BeamSearch
+from speechrnn.decoding.greedy import greedy
+from speechrnn.decoding.hotwords import Hotwords
+from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.errors import InputError
+from speechrnn.text import BLANK, BOUNDARY, Tokenizer, raw
+
+LETTERS = Tokenizer([BLANK, BOUNDARY, "a", "b"])
+PHONES = Tokenizer([BLANK, "a", "b", "c"])
+EVERYTHING = {"width": 10**6, "token_threshold": math.inf, "score_threshold": math.inf}
+WEIGHTS = {"lm_weight": 0.7, "word_bonus": 0.3, "unknown_penalty": 1.5}
+
+
+class Bigrams:
+    """A language model with the interface of `NgramModel`, its probabilities a function of both words alone."""
+
+    def __init__(self, words):
+        self.words = ["<unk>", "<s>", "</s>", *words]
+        self.empty, self.start = 0, 1
+
+    def indices(self, words):
+        return np.array([self.words.index(w) if w in self.words else 0 for w in words], np.int32)
+
+    def probability(self, before, word):
+        shares = np.random.default_rng([7, before]).dirichlet(np.ones(len(self.words)))
+        return float(np.log(shares[word]))
+
+    def score(self, states, words):
+        scores = [self.probability(int(s), int(w)) for s, w in zip(states, words, strict=True)]
+        return np.array(scores, np.float32), np.asarray(words, np.int64)
+
+    def text(self, words):
+        ids = [1, *self.indices(words).tolist(), 2]
+        return sum(self.probability(*pair) for pair in itertools.pairwise(ids)), ids.count(0)
+
+
+@st.composite
+def frames(draw, most=5):
+    """Log-probabilities of up to five frames of four tokens, and how sharp they are is drawn, too."""
+    length, seed = draw(st.integers(0, most)), draw(st.integers(0, 10**6))
+    scores = np.random.default_rng(seed).normal(0, draw(st.sampled_from([0.3, 1.0, 4.0])), (length, 4))
+    return (scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32)
+
+
+def all_sequences(log_probs):
+    """The log-probability of every token sequence: its alignments written out and added."""
+    sequences: dict[tuple[int, ...], float] = {}
+    for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
+        labels = tuple(token for token, _ in itertools.groupby(path) if token != 0)
+        score = float(sum(frame[token] for frame, token in zip(log_probs, path, strict=True)))
+        sequences[labels] = np.logaddexp(sequences.get(labels, -np.inf), score)
+    return sequences
+
+
+def texts_of(tokenizer, log_probs):
+    """The log-probability of every text."""
+    texts: dict[str, float] = {}
+    for labels, score in all_sequences(log_probs).items():
+        text = tokenizer.decode(labels)
+        texts[text] = np.logaddexp(texts.get(text, -np.inf), score)
+    return texts
+
+
+def language_of(lm, text):
+    words = text.split()
+    language, unknown = lm.text(words) if lm else (0.0, 0)
+    worth = WEIGHTS["lm_weight"] * language + WEIGHTS["word_bonus"] * len(words) - WEIGHTS["unknown_penalty"] * unknown
+    return language, worth
+
+
+def assert_equal(hypotheses, expected):
+    """`expected`: text -> (score, acoustic, language). All of them, in order of score."""
+    assert {h.text for h in hypotheses} == set(expected)
+    for h in hypotheses:
+        assert (h.score, h.acoustic, h.language) == pytest.approx(expected[h.text], abs=1e-4)
+    scores = [h.score for h in hypotheses]
+    assert scores == sorted(scores, reverse=True)
+
+
+@settings(deadline=None, max_examples=40)
+@given(frames())
+def test_without_a_language_model_it_is_the_sum_over_all_alignments(log_probs):
+    hypotheses = BeamSearch(LETTERS, **EVERYTHING).search(log_probs)
+    assert_equal(hypotheses, {text: (p, p, 0.0) for text, p in texts_of(LETTERS, log_probs).items()})
+    assert all(LETTERS.decode(h.tokens) == h.text for h in hypotheses)
+
+
+@settings(deadline=None, max_examples=40)
+@given(frames(), st.sampled_from([["a"], ["a", "ab", "bb"], ["ba", "abba"]]))
+def test_with_a_language_model_on_an_open_vocabulary(log_probs, words):
+    lm = Bigrams(words)
+    hypotheses = BeamSearch(LETTERS, lm=lm, **EVERYTHING, **WEIGHTS).search(log_probs)
+    expected = {}
+    for text, acoustic in texts_of(LETTERS, log_probs).items():
+        language, worth = language_of(lm, text)
+        expected[text] = (acoustic + worth, acoustic, language)
+    assert_equal(hypotheses, expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(frames(), st.sampled_from([["a"], ["a", "ab", "b"], ["ba", "ab", "aab"]]), st.booleans())
+def test_with_a_closed_vocabulary(log_probs, words, with_lm):
+    lm = Bigrams(words[:-1]) if with_lm else None  # a word that the model does not know
+    search = BeamSearch(LETTERS, lm=lm, lexicon=Lexicon.from_words(words, LETTERS), **EVERYTHING, **WEIGHTS)
+    expected = {}
+    for text, acoustic in texts_of(LETTERS, log_probs).items():
+        if set(text.split()) <= set(words):
+            language, worth = language_of(lm, text)
+            expected[text] = (acoustic + worth, acoustic, language)
+    assert_equal(search.search(log_probs), expected)
+
+
+def segmentations(labels, spellings):
+    """All ways to read token ids as words, each a tuple of words."""
+    if not labels:
+        yield ()
+    for word, spelling in spellings:
+        if labels[: len(spelling)] == spelling:
+            for rest in segmentations(labels[len(spelling) :], spellings):
+                yield word, *rest
+
+
+PRONUNCIATIONS = [
+    [("one", (1,)), ("two", (1, 2)), ("three", (2,))],
+    [("one", (1, 2)), ("won", (1, 2)), ("two", (1,)), ("three", (2, 1)), ("three", (2, 2))],
+    [("x", (1,)), ("y", (1,)), ("z", (1, 1)), ("z", (3,)), ("w", (1, 2, 3))],
+]
+
+
+@settings(deadline=None, max_examples=40)
+@given(frames(), st.sampled_from(PRONUNCIATIONS), st.booleans())
+def test_phones_with_several_pronunciations_and_homophones(log_probs, spellings, with_lm):
+    words = list(dict.fromkeys(word for word, _ in spellings))
+    lm = Bigrams(words[1:]) if with_lm else None
+    lexicon = Lexicon(words, [(words.index(word), spelling) for word, spelling in spellings], PHONES)
+    expected: dict[str, tuple] = {}
+    for labels, score in all_sequences(log_probs).items():
+        for reading in segmentations(labels, spellings):
+            text = " ".join(reading)
+            acoustic = np.logaddexp(score, expected[text][1] if text in expected else -np.inf)
+            language, worth = language_of(lm, text)
+            expected[text] = (acoustic + worth, acoustic, language)
+    assert_equal(BeamSearch(PHONES, lm=lm, lexicon=lexicon, **EVERYTHING, **WEIGHTS).search(log_probs), expected)
+
+
+@settings(deadline=None, max_examples=20)
+@given(frames(most=4))
+def test_phones_without_a_lexicon_are_phones(log_probs):
+    hypotheses = BeamSearch(PHONES, **EVERYTHING).search(log_probs)
+    assert {h.tokens: h.acoustic for h in hypotheses} == pytest.approx(all_sequences(log_probs), abs=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    frames(), st.sampled_from([{"ab": 1.0}, {"a": 2.0, "a b": 0.5}, {"a b a": 1.0, "b": 0.3, "ba": 3.0}]), st.booleans()
+)
+def test_hotwords_are_worth_their_weight_where_they_stand_whole(log_probs, weights, closed):
+    words = ["a", "b", "ba", "ab"]
+    lexicon = Lexicon.from_words(words, LETTERS) if closed else None
+    search = BeamSearch(LETTERS, lexicon=lexicon, hotwords=Hotwords(weights, raw, LETTERS), **EVERYTHING)
+    expected = {}
+    for text, acoustic in texts_of(LETTERS, log_probs).items():
+        said = text.split()
+        if closed and not set(said) <= set(words):
+            continue
+        worth = 0.0
+        for hotword, weight in weights.items():
+            parts = hotword.split()
+            places = sum(said[i : i + len(parts)] == parts for i in range(len(said)))
+            worth += places * weight * len(hotword)
+        expected[text] = (acoustic + worth, acoustic, 0.0)
+    assert_equal(search.search(log_probs), expected)
+
+
+@settings(deadline=None, max_examples=20)
+@given(frames(), st.floats(0.5, 3))
+def test_a_token_below_the_threshold_is_a_token_without_probability(log_probs, threshold):
+    pruned = log_probs.copy()
+    if len(pruned):
+        out = pruned < pruned.max(axis=1, keepdims=True) - threshold
+        out[:, 0] = False
+        pruned[out] = -np.inf
+    expected = {text: (p, p, 0.0) for text, p in texts_of(LETTERS, pruned).items() if p > -np.inf}
+    search = BeamSearch(LETTERS, **{**EVERYTHING, "token_threshold": threshold})
+    assert_equal(search.search(log_probs), expected)
+
+
+def speech(seed, length=120, tokens=LETTERS):
+    scores = np.random.default_rng(seed).normal(0, 3, (length, len(tokens)))
+    scores[:, 0] += np.random.default_rng(seed).choice([0, 12], length)  # many frames that are blank without a doubt
+    return (scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_batch_is_its_utterances_alone(monkeypatch):
+    monkeypatch.setattr(beam_module, "BATCH", 3)
+    lm = Bigrams(["a", "ab", "bba"])
+    search = BeamSearch(LETTERS, 8, lm=lm, **WEIGHTS)
+    batch = [speech(seed, length) for seed, length in enumerate([40, 0, 120, 1, 77, 40, 3])]
+    assert search.search_batch(batch) == [search.search(log_probs) for log_probs in batch]
+    assert search.search_batch([]) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_beam_keeps_its_width_and_finds_what_wider_ones_find(seed):
+    log_probs = speech(seed)
+    narrow = BeamSearch(LETTERS, 4).search(log_probs)
+    wide = BeamSearch(LETTERS, 64).search(log_probs)
+    assert len(narrow) <= 4 < len(wide) <= 64
+    assert wide[0].score >= narrow[0].score - 1e-6
+    every = {h.text: h.acoustic for h in BeamSearch(LETTERS, 2000, score_threshold=60).search(log_probs)}
+    assert all(h.acoustic <= every[h.text] + 1e-6 for h in wide[:5])  # alignments are lost, never invented
+
+
+def search_with_a_dictionary(log_probs, width, threshold):
+    """Prefix beam search as it is written down, prefixes as tuples: a prefix that was dropped and comes back is itself."""
+    beam = {(): (0.0, -np.inf)}  # prefix -> ends with a blank, with its last token
+    for frame in log_probs.astype(float):
+        grown: dict[tuple, list[float]] = {}
+
+        def add(prefix, which, score, grown=grown):
+            own = grown.setdefault(prefix, [-np.inf, -np.inf])
+            own[which] = np.logaddexp(own[which], score)
+
+        for prefix, (blank, other) in beam.items():
+            total = np.logaddexp(blank, other)
+            add(prefix, 0, total + frame[0])
+            for token in range(1, len(frame)):
+                if token == 1 and prefix[-1:] in ((), (1,)):
+                    add(prefix, 1, total + frame[token])
+                elif prefix[-1:] == (token,):
+                    add(prefix, 1, other + frame[token])
+                    add((*prefix, token), 1, blank + frame[token])
+                else:
+                    add((*prefix, token), 1, total + frame[token])
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        least = np.logaddexp(*ranked[0][1]) - threshold
+        beam = {prefix: scores for prefix, scores in ranked[:width] if np.logaddexp(*scores) >= least}
+    texts: dict[str, float] = {}
+    for prefix, scores in beam.items():
+        text = LETTERS.decode(prefix)
+        texts[text] = np.logaddexp(texts.get(text, -np.inf), np.logaddexp(*scores))
+    return texts
+
+
+@pytest.mark.parametrize(("width", "threshold"), [(1, math.inf), (2, math.inf), (3, 5.0), (7, math.inf), (16, 3.0)])
+def test_a_narrow_beam_is_that_of_the_algorithm_as_written(width, threshold):
+    search = BeamSearch(LETTERS, width, token_threshold=math.inf, score_threshold=threshold)
+    for seed in range(10):
+        log_probs = np.random.default_rng(seed).normal(0, 1, (40, 4))
+        log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+        expected = search_with_a_dictionary(log_probs, width, threshold)
+        assert {h.text: h.score for h in search.search(log_probs)} == pytest.approx(expected, abs=1e-4)
+
+
+def test_sure_log_probs_give_what_greedy_gives():
+    rng = np.random.default_rng(0)
+    log_probs = np.log(np.full((50, 4), 1e-9, np.float32))
+    log_probs[np.arange(50), rng.integers(0, 4, 50)] = 0
+    best = BeamSearch(LETTERS).search(log_probs)[0]
+    assert best.text == LETTERS.decode(greedy(log_probs)) != ""
+    assert best.acoustic == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("lexicon", [None, Lexicon.from_words(["ab"], LETTERS)])
+def test_nothing_said_is_an_empty_text(lexicon):
+    search = BeamSearch(LETTERS, lexicon=lexicon)
+    blank = np.tile(np.float32([0, -30, -30, -30]), (25, 1))
+    for log_probs in (blank[:0], blank[:1], blank):
+        assert [h.text for h in search.search(log_probs)] == [""]
+        assert search.search(log_probs)[0].acoustic == pytest.approx(0)
+    only = np.full((3, 4), -np.inf, np.float32)
+    only[:, 0] = 0
+    assert search.search(only)[0].text == ""
+
+
+def test_an_unfinished_word_falls_away_where_nothing_else_is_left():
+    log_probs = np.log(np.full((3, 4), 1e-12))
+    log_probs[[0, 1, 2], [2, 1, 3]] = 0  # "a b", and no word is "b"
+    search = BeamSearch(LETTERS, lexicon=Lexicon.from_words(["a", "bb"], LETTERS))
+    assert [h.text for h in search.search(log_probs)] == ["a"]
+    impossible = np.full((2, 4), -np.inf)
+    impossible[[0, 1], [3, 2]] = 0  # "ba", where only "a" and "bb" can be said, and blanks cannot
+    assert search.search(impossible)[0].text in ("", "a")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(np.nan, "found NaN in 2 of 9 frames"), (np.inf, "found infinity"), (-np.inf, "minus infinity")],
+)
+def test_what_is_no_log_probability_is_refused(value, found):
+    log_probs = speech(0, 9)
+    log_probs[[3, 5]] = value
+    with pytest.raises(InputError, match=f"utterance 2 of 2: expected numbers, {found}|{found}"):
+        BeamSearch(LETTERS).search_batch([speech(1, 4), log_probs])
+
+
+def test_other_errors():
+    with pytest.raises(InputError, match=r"expected \(frames, 4 tokens\), found the shape \(7, 5\)"):
+        BeamSearch(LETTERS).search(np.zeros((7, 5)))
+    with pytest.raises(InputError, match="the vocabulary cannot be open"):
+        BeamSearch(PHONES, lm=Bigrams(["a"]))
