@@ -1,6 +1,8 @@
 """Several processes that train one model, as torchrun starts them, and what they agree on."""
 
 import os
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,5 +74,37 @@ def join(device: str) -> Processes:
     if device == "cuda":
         torch.cuda.set_device(local_rank)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+        store, rank, world = next(dist.rendezvous("env://", timeout=PATIENCE))
+        store = dist.PrefixStore(_name_of_this_start(store, rank, world), store)
+        backend = "nccl" if device == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
     return Processes(dist.get_rank(), world, local_rank)
+
+
+def _name_of_this_start(store: dist.Store, rank: int, world: int) -> str:
+    """A name that all processes of this start know, and those of an earlier one did not.
+
+    When torchrun restarts its processes they find the same store, with the addresses of those that were killed: without a prefix
+    of their own they would wait for the dead (seen with torch 2.14; pytorch issue 135712). The first process welcomes the others by names that each
+    has just made up, until all have taken its own.
+    """
+    mine = uuid.uuid4().hex
+    if rank:
+        store.set(f"hello/{rank}", mine)
+        name, welcomed = _welcome(store)
+        while mine not in welcomed:
+            time.sleep(0.02)
+            name, welcomed = _welcome(store)
+        store.set(f"{name}/joined/{rank}", mine)
+        return name
+    others = range(1, world)
+    while not store.check([f"{mine}/joined/{other}" for other in others]):
+        names = [store.get(f"hello/{other}").decode() for other in others]  # perhaps still those of an earlier start
+        store.set("welcome", " ".join([mine, *names]))
+        time.sleep(0.02)
+    return mine
+
+
+def _welcome(store: dist.Store) -> tuple[str, list[str]]:
+    name, *welcomed = store.get("welcome").decode().split()
+    return name, welcomed

@@ -83,7 +83,7 @@ class Trainer:
             self._restore(previous)
         self.network = self.model  # as it is called in training
         if self.processes.world > 1:
-            self.network = torch.nn.parallel.DistributedDataParallel(self.model, broadcast_buffers=False)
+            self.network = torch.nn.parallel.DistributedDataParallel(self.model)
 
     def train(self) -> int:
         """Train to the last epoch, evaluating after each. Returns 0, or the signal that stopped it, saved."""
@@ -288,15 +288,20 @@ class Trainer:
         self._say(f"{self.folder}: {'finished, after' if self.finished() else 'going on after'} {done}")
 
     def _announce(self) -> None:
-        batches = [batch for update in self.data.updates(self.at.epoch) for batch in update]
+        data, at = self.data, self.at
+        batches = [batch for update in data.updates(at.epoch) for batch in update]
+        padding = padding_share(data.played_seconds(at.epoch), batches)
         parameters = sum(p.numel() for p in self.model.parameters())
-        dev = f", {len(self.data.dev)} dev utterances" if self.data.dev else ", no dev set"
-        together = f", {self.processes.world} processes" if self.processes.world > 1 else ""
+        frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
         self._say(
-            f"{len(self.data.train)} utterances ({self.data.seconds.sum() / 3600:.2f} h) in {len(batches)} batches "
-            f"({padding_share(self.data.played_seconds(self.at.epoch), batches):.1%} padding){dev}; {parameters / 1e6:.1f} M parameters, "
-            f"{len(self.data.tokenizer)} tokens, {self.device.type}, {self.precision}, seed {self.config.seed}{together}, "
-            f"{self.folder}"
+            f"{len(data.train)} utterances ({data.seconds.sum() / 3600:.2f} h) in {len(batches)} batches "
+            f"({padding:.1%} padding), "
+            + (f"{len(data.dev)} dev utterances; " if data.dev else "no dev set; ")
+            + f"{parameters / 1e6:.1f} M parameters"
+            + (f" ({frozen / 1e6:.1f} M frozen)" if frozen else "")
+            + f", {len(data.tokenizer)} tokens, {self.device.type}, {self.precision}, seed {self.config.seed}"
+            + (f", {self.processes.world} processes" if self.processes.world > 1 else "")
+            + f", {self.folder}"
         )
 
     def _say(self, text: str) -> None:

@@ -3,20 +3,21 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import RATE
-from test_kills import CONFIG, finish, train, wait_until
-from test_trainer import best, last, log, tone_corpus
+from tiny_runs import CONFIG, best, finish, last, log, tone_corpus, train, wait_until
+from torch.distributed import HashStore
 
 from speechrnn.data.augment import Augmentation
 from speechrnn.training.checkpoint import read_checkpoint
 from speechrnn.training.config import read_config
 from speechrnn.training.data import TrainingData
-from speechrnn.training.distributed import Processes
+from speechrnn.training.distributed import Processes, _name_of_this_start
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ACCUMULATED = "optimiser.accumulate=2"
@@ -117,3 +118,19 @@ def test_asked_to_stop_both_do_and_one_saves(folder):
     status, told = finish(process)
     assert status != 0 and "interrupted, and saved" in told
     assert read_checkpoint(last(run)).position.step == log(run)[-1]["step"]
+
+
+def test_a_new_start_does_not_take_the_name_of_an_earlier_one():
+    """In a store that is full of what a killed start left, with its processes coming one after the other."""
+    store = HashStore()
+    store.set("welcome", "old one two")
+    for rank, name in ((1, "one"), (2, "two")):
+        store.set(f"hello/{rank}", name)
+        store.set(f"old/joined/{rank}", name)
+    with ThreadPoolExecutor() as pool:
+        starts = []
+        for rank in (0, 2, 1):
+            starts.append(pool.submit(_name_of_this_start, store, rank, 3))
+            time.sleep(0.1)
+        names = {start.result(timeout=30) for start in starts}
+    assert len(names) == 1 and "old" not in names

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_trainer import best, last, tiny, tone_corpus
+from tiny_runs import best, last, tiny, tone_corpus
 
 import speechrnn
 from speechrnn.audio import read_audio

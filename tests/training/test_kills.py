@@ -1,30 +1,16 @@
 """A run that is killed again and again is the run that was not, bit for bit; and what else can stop a run."""
 
 import json
-import os
 import random
 import resource
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from test_trainer import best, last, log, tone_corpus, unlike
+from tiny_runs import CONFIG, PROJECT, best, finish, last, log, tone_corpus, train, unlike, wait_until
 
 from speechrnn.training.checkpoint import read_checkpoint
-
-PROJECT = Path(__file__).parents[2]
-
-CONFIG = """\
-device: cpu
-data: {train: [train.jsonl], dev: dev.jsonl, normaliser: upper, max_seconds: 8, cache: cache}
-model: {channels: 8, layers: 2, hidden: 32, dropout: 0.2, front_end: {num_bins: 40}}
-augment: {speed: [0.9, 1.0, 1.1], spec: {freq_masks: 1, freq_mask_bins: 10, time_masks: 1, time_mask_frames: 10}}
-optimiser: {epochs: 40, rate: 1e-2, average: 0.9}
-checkpoints: {minutes: 0}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +20,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(folder, *arguments, before=(), **options):
-    """The started process."""
-    return subprocess.Popen(
-        [sys.executable, *before, "-m", "speechrnn", "train", *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        **options,
-    )
-
-
-def finish(process):
-    """Its exit status and what it said."""
-    told = process.communicate(timeout=600)[1]
-    return process.returncode, told
-
-
 def half_written(run):
     return list((run / "checkpoints").glob("*.part"))
-
-
-def wait_until(condition, process, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
 
 
 def kill_again_and_again(folder, run, arguments, kills, longest_seconds):

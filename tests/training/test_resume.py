@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_trainer import best, last, log, restless, tone_corpus, unlike
+from tiny_runs import best, last, log, restless, tone_corpus, unlike
 
 from speechrnn.training.checkpoint import read_checkpoint
 from speechrnn.training.trainer import Trainer

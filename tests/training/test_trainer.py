@@ -1,13 +1,13 @@
 """Training on a language of three tones: it learns to spell, and what it leaves out, averages and keeps."""
 
-import json
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import RATE, tones
+from conftest import RATE
+from tiny_runs import STILL, best, last, log, restless, tiny, tone_corpus, unlike
 
 from speechrnn.data.plan import padding_share
 from speechrnn.decoding.greedy import greedy
@@ -15,79 +15,12 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
-from speechrnn.nn.model import ModelConfig
-from speechrnn.nn.spec_augment import SpecAugmentConfig
-from speechrnn.training.checkpoint import Checkpoints, Position, read_checkpoint
-from speechrnn.training.config import AugmentConfig, Config, DataConfig, OptimiserConfig
+from speechrnn.training.checkpoint import Checkpoints, read_checkpoint
+from speechrnn.training.config import AugmentConfig
 from speechrnn.training.data import model_frames
 from speechrnn.training.device import choose_device, choose_precision
 from speechrnn.training.export import find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
-
-STILL = AugmentConfig(speed=[1.0], spec=SpecAugmentConfig(freq_masks=0, time_masks=0))
-
-
-def spellings(count, seed, without=()):
-    """Texts of two words of one or two letters from A to C."""
-    random = np.random.default_rng(seed)
-    words = lambda: " ".join("".join(random.choice(list("ABC"), random.integers(1, 3))) for _ in range(2))  # noqa: E731
-    return [text for text in (words() for _ in range(count)) if text not in without]
-
-
-def write_corpus(folder, name, texts):
-    """The path of a manifest of sounds in faint noise."""
-    folder.mkdir(exist_ok=True)
-    utterances = []
-    for number, text in enumerate(texts):
-        sound = tones(text)
-        sound += np.random.default_rng(number).normal(0, 1e-3, len(sound))
-        path = folder / f"{name}-{number}.wav"
-        soundfile.write(path, sound, RATE)
-        utterances.append(Utterance(path.stem, str(path), text))
-    write_manifest(folder / f"{name}.jsonl", utterances)
-    return str(folder / f"{name}.jsonl")
-
-
-def tone_corpus(folder):
-    """The folder, with 30 utterances to train on and others, which are not among them, to listen to."""
-    texts = spellings(30, seed=0)
-    write_corpus(folder, "train", texts)
-    write_corpus(folder, "dev", spellings(14, seed=1, without=texts))
-    return folder
-
-
-def tiny(folder, run, **changes):
-    """A run that takes about two seconds on one core."""
-    config = Config(
-        run=str(run),
-        device="cpu",
-        precision="float32",
-        data=DataConfig([str(folder / "train.jsonl")], str(folder / "dev.jsonl"), "upper", 8.0, str(folder / "cache")),
-        model=ModelConfig(front_end=FrontEndConfig(num_bins=40), channels=8, layers=1, hidden=32, dropout=0.0),
-        augment=replace(STILL),
-        optimiser=OptimiserConfig(epochs=14, rate=1e-2, weight_decay=0.0),
-    )
-    for name, value in changes.items():
-        part, _, key = name.rpartition("__")
-        if part:
-            setattr(getattr(config, part), key, value)
-        else:
-            setattr(config, key, value)
-    return config
-
-
-def restless(folder, run, **changes):
-    """A short run in which everything random takes part."""
-    return tiny(
-        folder,
-        run,
-        augment=AugmentConfig(speed=[0.9, 1.0, 1.1], spec=SpecAugmentConfig(1, 10, 1, 10)),
-        model__dropout=0.3,
-        model__layers=2,
-        optimiser__epochs=4,
-        optimiser__average=0.9,
-        **changes,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -100,39 +33,6 @@ def trained(corpus, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "trained"
     Trainer(tiny(corpus, run)).train()
     return run
-
-
-def last(run):
-    """The path of a run's newest checkpoint."""
-    return Checkpoints(run).by_step()[-1]
-
-
-def best(run):
-    """The path of its best one."""
-    return Checkpoints(run).by_wer()[0]
-
-
-CLOCK = ("minutes", "seconds", "data_seconds", "audio_hours_an_hour")
-
-
-def log(run):
-    """What a run logged, but for what the clock says."""
-    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key not in CLOCK} for row in rows]
-
-
-def unlike(a, b, where="", ignored=("seconds", "config")):
-    """The names of what differs by a bit in two nested structures."""
-    if isinstance(a, Position):
-        a, b = vars(a), vars(b)
-    if isinstance(a, dict):
-        if a.keys() != b.keys():
-            return [f"{where}: keys"]
-        return [name for key in a if key not in ignored for name in unlike(a[key], b[key], f"{where}.{key}")]
-    if isinstance(a, list):
-        return [name for i, (x, y) in enumerate(zip(a, b, strict=True)) for name in unlike(x, y, f"{where}[{i}]")]
-    same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
-    return [] if same else [where]
 
 
 def test_it_learns_to_spell_texts_it_has_not_heard(trained):
@@ -312,13 +212,6 @@ def test_global_statistics_are_those_of_the_training_set_and_are_kept(corpus, tm
     found = load_model(find_checkpoint(tmp_path / "run")).normalise
     torch.testing.assert_close(found.mean, rows.mean(0).float(), atol=1e-4, rtol=0)
     torch.testing.assert_close(found.deviation, rows.std(0, correction=0).float(), atol=1e-4, rtol=0)
-
-
-def test_two_views_train_too(corpus, tmp_path):
-    config = restless(corpus, tmp_path / "run", optimiser__consistency=0.2)
-    Trainer(config).train()
-    losses = [row["train_loss"] for row in log(tmp_path / "run") if "train_loss" in row]
-    assert np.isfinite(losses).all() and losses[-1] < losses[0]
 
 
 def test_without_a_dev_set_there_is_a_last_checkpoint_only(corpus, tmp_path):
