@@ -1,7 +1,7 @@
 """Which words a search may spell, as a trie over tokens in flat arrays (Hannun et al., arXiv 1408.2873, for the boundaries).
 
 A node is what has been spelled of the current word; node 0, the root, is before a word's first token. A vocabulary is closed
-(only the words in it), open (others end in one more node, the sink, and count as unknown), or empty and open: no constraint.
+(only the words in it), open (others end in one more node, the sink, and count as unknown), or empty and open, which is any tokens in any order.
 """
 
 import os
@@ -92,6 +92,7 @@ class Lexicon:
             pairs = pairs[:, np.argsort(pairs[0], kind="stable")]
         self.node_words = pairs[1].astype(np.int32)
         self.word_count = np.bincount(pairs[0], minlength=self.nodes)
+        self.has_words = bool(len(pairs[0]))  # not for phones without a lexicon: nothing tells where a word ends
         self.first_word = np.cumsum(self.word_count) - self.word_count
 
     def follow(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -110,11 +111,6 @@ class Lexicon:
         for begin, end in zip(self.depths[-2:0:-1], self.depths[:1:-1], strict=True):
             np.maximum.at(best, self.parent[begin:end], best[begin:end])
         return np.maximum(best, word_scores[-1]) if self.is_open else best
-
-    @classmethod
-    def unconstrained(cls, tokenizer: Tokenizer) -> "Lexicon":
-        """Any tokens in any order; between boundaries, if there are any, they make words, all unknown."""
-        return cls([], [], tokenizer, is_open=True)
 
     @classmethod
     def from_words(cls, words: Iterable[str], tokenizer: Tokenizer, is_open: bool = False) -> "Lexicon":

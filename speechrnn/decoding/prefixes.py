@@ -62,6 +62,7 @@ class Prefixes(Columns):
             slot=np.int64,  # scratch of the search: where in the beam it is
         )
         self._ids: dict[int, int] = {}
+        self.ends = Ends()
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ids (n,) of prefixes by parent and arc in one number (n,), and the places (new,) of those to be appended now."""

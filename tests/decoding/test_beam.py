@@ -73,8 +73,10 @@ def texts_of(tokenizer, log_probs):
 
 
 def language_of(lm, text):
+    if lm is None:
+        return 0.0, 0.0
     words = text.split()
-    language, unknown = lm.text(words) if lm else (0.0, 0)
+    language, unknown = lm.text(words)
     worth = WEIGHTS["lm_weight"] * language + WEIGHTS["word_bonus"] * len(words) - WEIGHTS["unknown_penalty"] * unknown
     return language, worth
 

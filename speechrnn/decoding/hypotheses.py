@@ -1,0 +1,70 @@
+"""What is left at the end of a search, as texts."""
+
+import numpy as np
+
+from speechrnn.decoding.hotwords import Hotwords
+from speechrnn.decoding.lexicon import ROOT
+from speechrnn.decoding.prefixes import Prefixes
+from speechrnn.decoding.word_scores import WordScores
+from speechrnn.text import Tokenizer
+from speechrnn.transcript import Hypothesis
+
+
+def hypotheses(
+    prefixes: Prefixes,
+    prefix: np.ndarray,
+    acoustic: np.ndarray,
+    word_scores: WordScores,
+    hotwords: Hotwords | None,
+    tokenizer: Tokenizer,
+) -> list[Hypothesis]:
+    """The texts of one utterance's prefixes (n,) with acoustic scores (n,), best first. Equal texts become one.
+
+    The last words end here, and the text with them. In a closed vocabulary, prefixes in the middle of a word fall away; if no
+    other is left, their last words do.
+    """
+    lexicon, ends = word_scores.lexicon, prefixes.ends
+    node = prefixes.node.take(prefix)
+    open_word = (lexicon.word_count.take(node) > 0).nonzero()[0]
+    whole = (node == ROOT).nonzero()[0] if lexicon.has_words else np.arange(len(prefix))
+    first, count = word_scores.ends(prefixes, prefix.take(open_word))
+    slot = open_word.repeat(count)
+    end = (first - (count.cumsum() - count)).repeat(count) + np.arange(len(slot))
+    slot, end = np.concatenate([whole, slot]), np.concatenate([np.full(len(whole), -1), end])
+    unfinished = not len(slot)
+    if unfinished:
+        slot, end = np.arange(len(prefix)), np.full(len(prefix), -1)
+
+    prefix, acoustic, ended = prefix.take(slot), acoustic.take(slot), end >= 0
+    at_end = word_scores.end_of_text(np.where(ended, ends.state.take(end), prefixes.state.take(prefix)))
+    language = prefixes.language.take(prefix) + np.where(ended, ends.language.take(end), 0.0) + at_end
+    bonus = prefixes.bonus.take(prefix) + np.where(ended, ends.bonus.take(end), 0.0) + word_scores.lm_weight * at_end
+    if hotwords:
+        after = hotwords.after[prefixes.hot.take(prefix), lexicon.boundary]
+        bonus += np.where(ended, hotwords.earned.take(after), 0.0)
+
+    found: dict[str, Hypothesis] = {}
+    paths = prefixes.paths(prefix.tolist())
+    for path, last, log_prob, lm, worth in zip(paths, end, acoustic, language, bonus, strict=True):
+        tokens = _tokens(prefixes, path, lexicon.boundary, unfinished)
+        if lexicon.is_open:
+            text = tokenizer.decode(tokens)
+        else:
+            words = [word for word in prefixes.word.take(path).tolist() if word >= 0]
+            text = " ".join(lexicon.words[word] for word in [*words, *ends.word[last : last + (last >= 0)]])
+        if same := found.get(text):
+            tokens = tokens if log_prob + worth > same.score else same.tokens
+            log_prob = np.logaddexp(log_prob, same.acoustic)
+        found[text] = Hypothesis(text, tuple(tokens), float(log_prob + worth), float(log_prob), float(lm))
+    return sorted(found.values(), key=lambda hypothesis: -hypothesis.score)
+
+
+def _tokens(prefixes: Prefixes, path: list[int], boundary: int | None, unfinished: bool) -> list[int]:
+    """The tokens of a path without a boundary at its end; an unfinished last word is left out."""
+    tokens = prefixes.token.take(path).tolist() if path else []
+    if boundary is not None:
+        while unfinished and tokens and tokens[-1] != boundary:
+            tokens.pop()
+        while tokens and tokens[-1] == boundary:
+            tokens.pop()
+    return tokens
