@@ -1,7 +1,8 @@
 """Which words a search may spell, as a trie over tokens in flat arrays (Hannun et al., arXiv 1408.2873, for the boundaries).
 
 A node is what has been spelled of the current word; node 0, the root, is before a word's first token. A vocabulary is closed
-(only the words in it), open (others end in one more node, the sink, and count as unknown), or empty and open, which is any tokens in any order.
+(only the words in it) or open (others end in one more node, the sink, and count as unknown). An open one without words is any
+tokens in any order.
 """
 
 import os
