@@ -145,8 +145,9 @@ class _Lattice:
     def scores(self, start: Scores, begin: int, end: int, first: int, last: int) -> Iterator[Scores]:
         """The scores before frame `begin` and after each frame up to `end`, of `first` to `last` tokens begun.
 
-        The arrays, (last - first + 1,) each, are the same every time and written over. Entries that `reachable` excludes are
-        not kept up to date.
+        on[n] becomes max(on[n], after[n - 1], on[n - 1] unless both tokens are the same) + log p(token n), and after[n]
+        max(after[n], on[n]) + log p(blank). The arrays, (last - first + 1,) each, are the same every time and written over.
+        Entries that `reachable` excludes are not kept up to date.
         """
         on, after = start
         yield on, after
