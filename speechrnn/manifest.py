@@ -6,9 +6,11 @@ One line an utterance, with the keys that NeMo uses: ``audio_filepath`` and ``te
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from speechrnn.errors import InputError
 
@@ -38,27 +40,35 @@ def write_atomically(path: str | os.PathLike, contents: str | bytes | memoryview
     Raises:
         OSError: it cannot be written.
     """
-    try:
-        _write(Path(os.path.realpath(path)), contents.encode("utf-8") if isinstance(contents, str) else contents)
-    except OSError as error:
-        if error.errno and not error.filename:  # a full disk names no file
-            raise type(error)(error.errno, error.strerror, str(path)) from None
-        raise
-
-
-def _write(path: Path, contents: bytes | memoryview) -> None:
+    contents = contents.encode("utf-8") if isinstance(contents, str) else contents
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(contents)
         return
+    with atomic_file(path) as file:
+        file.write(contents)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that is written under a temporary name, flushed to the disk, and renamed when the block ends well.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with open(partial, "wb") as file:
-            file.write(contents)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
         _flush_folder(path.parent)
+    except OSError as error:
+        if error.errno and not error.filename:  # a full disk names no file
+            raise type(error)(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from speechrnn.audio import read_audio
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, write_atomically
+from speechrnn.manifest import Utterance, atomic_file, write_atomically
 
 
 class AudioCache:
@@ -56,29 +56,21 @@ def _fingerprint(utterance: Utterance) -> list:
 
 
 def _decode(utterances: Sequence[Utterance], sample_rate: int, samples: Path, index: Path, progress: Callable) -> None:
-    samples.parent.mkdir(parents=True, exist_ok=True)
-    partial = samples.with_name(f"{samples.name}.{os.getpid()}.part")
     spans, unreadable, end = {}, {}, 0
-    try:
-        with open(partial, "wb") as file:
-            for utterance in progress(utterances):
-                try:
-                    wave = read_audio(
-                        utterance.audio_filepath, sample_rate, offset=utterance.offset, duration=utterance.duration
-                    )
-                except (InputError, OSError) as error:
-                    unreadable[utterance.id] = str(error)
-                    continue
-                file.write(np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16).tobytes())
-                spans[utterance.id] = [end, end + len(wave)]
-                end += len(wave)
-            file.flush()
-            os.fsync(file.fileno())
+    with atomic_file(samples) as file:
+        for utterance in progress(utterances):
+            try:
+                wave = read_audio(
+                    utterance.audio_filepath, sample_rate, offset=utterance.offset, duration=utterance.duration
+                )
+            except (InputError, OSError) as error:
+                unreadable[utterance.id] = str(error)
+                continue
+            file.write(np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16).tobytes())
+            spans[utterance.id] = [end, end + len(wave)]
+            end += len(wave)
         if not spans:
             raise InputError(
                 f"no audio could be read; the first of {len(unreadable)}: {next(iter(unreadable.values()))}"
             )
-        os.replace(partial, samples)
-    finally:
-        partial.unlink(missing_ok=True)
     write_atomically(index, json.dumps({"spans": spans, "unreadable": unreadable}))

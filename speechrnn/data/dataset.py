@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +14,10 @@ from torch import Tensor
 
 from speechrnn.data.audio_cache import AudioCache
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance
+from speechrnn.manifest import Utterance, write_atomically
 from speechrnn.text import Tokenizer
+
+LEFT_OUT_SHOWN = 10
 
 
 @dataclass
@@ -92,9 +96,12 @@ class Dataset:
         ]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
-    def report(self, name: str) -> None:
-        """Say on stderr what was left out and why."""
-        if self.left_out:
-            print(f"{name}: {len(self.left_out)} utterances left out:", file=sys.stderr)
-            for id, reason in self.left_out.items():
-                print(f"  {id}: {reason}", file=sys.stderr)
+    def report(self, name: str, folder: str | os.PathLike) -> None:
+        """Say on stderr what was left out and why: the first of them, and all in `NAME_left_out.tsv` in the folder."""
+        if not self.left_out:
+            return
+        table = Path(folder, f"{name}_left_out.tsv")
+        write_atomically(table, "".join(f"{id}\t{reason}\n" for id, reason in self.left_out.items()))
+        print(f"{name}: {len(self.left_out)} utterances left out (all in {table}):", file=sys.stderr)
+        for id, reason in list(self.left_out.items())[:LEFT_OUT_SHOWN]:
+            print(f"  {id}: {reason}", file=sys.stderr)

@@ -77,7 +77,7 @@ class TrainingData:
             utterances, cache, self.tokenizer, normaliser(data.normaliser), partial(feasible, model, fastest)
         )
         if self.processes.first:
-            dataset.report(name)
+            dataset.report(name, self.config.run)
         if not len(dataset):
             raise InputError(f"{name}: no utterance is left to use")
         return dataset

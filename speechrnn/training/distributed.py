@@ -85,8 +85,8 @@ def _name_of_this_start(store: dist.Store, rank: int, world: int) -> str:
     """A name that all processes of this start know, and those of an earlier one did not.
 
     When torchrun restarts its processes they find the same store, with the addresses of those that were killed: without a prefix
-    of their own they would wait for the dead (seen with torch 2.14; pytorch issue 135712). The first process welcomes the others by names that
-    each has just made up, until all have taken its own.
+    of their own they would wait for the dead (seen with torch 2.14; pytorch issue 135712). The first process welcomes the
+    others by names that each has just made up, until all have taken its own.
     """
     mine = uuid.uuid4().hex
     if rank:

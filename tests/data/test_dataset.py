@@ -29,7 +29,7 @@ def dataset(tmp_path):
     return Dataset(utterances, cache, Tokenizer.from_texts(["ABC"]), normaliser("upper"), fits)
 
 
-def test_what_cannot_be_used_is_left_out_by_name_with_the_reason(dataset, capsys):
+def test_what_cannot_be_used_is_left_out_by_name_with_the_reason(dataset, tmp_path, capsys):
     assert [u.id for u in dataset.utterances] == ["ok", "also ok"] and len(dataset) == 2
     assert list(dataset.left_out) == ["unreadable", "accent", "digits", "short", "repeats"]
     assert "no.wav" in dataset.left_out["unreadable"]
@@ -41,10 +41,12 @@ def test_what_cannot_be_used_is_left_out_by_name_with_the_reason(dataset, capsys
     assert dataset.left_out["repeats"].startswith(
         "5 labels do not fit in 5120 samples at the fastest speed"
     )  # 8 frames, 9 with the blanks between
-    dataset.report("train")
+    dataset.report("train", tmp_path)
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("train: 5 utterances left out:\n  unreadable: ")
+    table = tmp_path / "train_left_out.tsv"
+    assert out == "" and err.startswith(f"train: 5 utterances left out (all in {table}):\n  unreadable: ")
     assert len(err.splitlines()) == 6
+    assert [line.split("\t")[0] for line in table.read_text().splitlines()] == list(dataset.left_out)
 
 
 def test_a_batch_holds_padded_audio_and_labels(dataset):

@@ -144,6 +144,8 @@ def test_audio_that_is_missing_or_broken_is_named_and_the_rest_trains(folder, tm
     arguments = ["tones.yaml", f"run={tmp_path / 'run'}", f"data.train=[{tmp_path / 'train.jsonl'}]"]
     status, told = finish(train(folder, *arguments, "optimiser.epochs=1"))
     assert status == 0, told
-    assert "train: 2 utterances left out:" in told and "28 utterances" in told
+    table = tmp_path / "run" / "train_left_out.tsv"
+    assert f"train: 2 utterances left out (all in {table}):" in told and "28 utterances" in told
     for row, name in ((rows[3], "none.wav"), (rows[5], "broken.wav")):
         assert any(line.startswith(f"  {row['id']}: ") and name in line for line in told.splitlines())
+        assert any(line.startswith(f"{row['id']}\t") and name in line for line in table.read_text().splitlines())

@@ -188,7 +188,7 @@ def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tm
         losses = trainer.loss(batch, np.array(tight))
         assert torch.isfinite(losses).all()
     assert left_out == {1.0: [], 1.1: ["17", "repeats"]}
-    assert "train: 2 utterances left out:\n  17: 17 labels do not fit" in capsys.readouterr().err
+    assert "_left_out.tsv):\n  17: 17 labels do not fit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4])
