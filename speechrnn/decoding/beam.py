@@ -33,12 +33,13 @@ BATCH = 16  # utterances at a time: twice as many save 2 % more (benchmarks/beam
 
 
 class Beam(NamedTuple):
-    """The live prefixes (slots,), in order of utterance and within it of rank."""
+    """The live prefixes (slots,), in order of utterance and within it of rank, with log-probabilities of their alignments."""
 
     utterance: np.ndarray
     prefix: np.ndarray  # ids
-    blank: np.ndarray  # log-probability of the alignments that end with a blank
-    other: np.ndarray  # and of those that end with the last token
+    blank: np.ndarray  # of the alignments that end with a blank
+    other: np.ndarray  # of those that end with the last token
+    total: np.ndarray  # of both
 
 
 class Slots(NamedTuple):
@@ -50,10 +51,10 @@ class Slots(NamedTuple):
     last: np.ndarray  # token
     node: np.ndarray
     bonus: np.ndarray
-    bias: np.ndarray
     blank: np.ndarray
-    total: np.ndarray  # blank and other together
+    total: np.ndarray
     floor: np.ndarray  # what ranks below it is dropped
+    least: np.ndarray  # the log-probability of a token that is worth a closer look
 
 
 class Grown(NamedTuple):
@@ -72,9 +73,7 @@ class Extensions(NamedTuple):
     acoustic: np.ndarray  # log-probability
     node: np.ndarray
     end: np.ndarray  # row of `prefixes.ends` for the word that ended; -1 if none did
-    hot: np.ndarray
-    bonus: np.ndarray
-    bias: np.ndarray
+    rank: np.ndarray
 
 
 class BeamSearch:
@@ -160,14 +159,13 @@ class BeamSearch:
         last = BLANK if self.boundary is None else self.boundary
         state = self.word_scores.start
         prefixes.append(running, parent=-1, token=last, node=ROOT, word=-1, choice=-1, state=state, first_end=-1)
-        beam = Beam(np.arange(running), np.arange(running), np.zeros(running), np.full(running, -np.inf))
+        beam = Beam(*np.tile(np.arange(running), (2, 1)), *np.tile([[0.0], [-np.inf], [0.0]], running))
         results: list[list[Hypothesis]] = []
         for step in range(int(frames.lengths.max(initial=0)) + 1):
             while running and frames.lengths[running - 1] == step:  # the shortest stand last
                 running -= 1
                 first = int(beam.utterance.searchsorted(running))
-                _, prefix, blank, other = (column[first:] for column in beam)
-                acoustic = np.logaddexp(blank, other) + frames.tail[running]
+                prefix, acoustic = beam.prefix[first:], beam.total[first:] + frames.tail[running]
                 results.append(hypotheses(prefixes, prefix, acoustic, self.word_scores, self.hotwords, self.tokenizer))
                 beam = Beam(*(column[:first] for column in beam))
             if running:
@@ -176,10 +174,9 @@ class BeamSearch:
 
     def _step(self, prefixes: Prefixes, beam: Beam, frames: Frames, rows: np.ndarray) -> Beam:
         """The beam after one more frame of each utterance; `rows` (utterances,) says which in `frames`."""
-        utterance, prefix, blank, other = beam
+        utterance, prefix, blank, other, total = beam
         row = rows.take(utterance)
         base = row * frames.width
-        total = np.logaddexp(blank, other)
         if frames.gapped.take(rows).any():
             gapped = frames.gapped.take(row)
             total = total + frames.gap.take(row)
@@ -193,52 +190,54 @@ class BeamSearch:
         # and another live prefix may grow into it
         prefixes.slot[prefix] = np.arange(len(prefix))
         parent = prefixes.parent.take(prefix)
-        above = prefixes.slot.take(parent, mode="wrap")
+        above = prefixes.slot.take(parent)
         grown = ((prefix.take(above, mode="clip") == parent) & (of_last > -np.inf)).nonzero()[0]
         above, token = above.take(grown), last.take(grown)
         before = np.where(last.take(above) == token, blank.take(above), total.take(above))
         stay_other[grown] = np.logaddexp(stay_other.take(grown), before + of_last.take(grown))
+        already = Grown(above, token, prefixes.choice.take(prefix.take(grown)))
 
+        stay = np.logaddexp(stay_blank, stay_other)
         bias = prefixes.bias.take(prefix)
-        rank = np.logaddexp(stay_blank, stay_other) + bias
+        rank = stay + bias
         best = np.maximum.reduceat(rank, utterance.searchsorted(np.arange(len(rows))))
         floor = best.take(utterance) - self.score_threshold
+        least = floor - bias - total - self._most_lent
         node, bonus = prefixes.node.take(prefix), prefixes.bonus.take(prefix)
-        slots = Slots(prefix, row, base, last, node, bonus, bias, blank, total, floor)
-        already = Grown(above, token, prefixes.choice.take(prefix.take(grown)))
+        slots = Slots(prefix, row, base, last, node, bonus, blank, total, floor, least)
         extensions = self._within_words(prefixes, slots, already, frames)
-        if self.lexicon.has_words:
+        if self.lexicon.has_words and frames.may_end.take(rows).any():
             ended = self._after_words(prefixes, slots, already, frames)
             if ended is not None:
                 extensions = Extensions(*map(np.concatenate, zip(extensions, ended, strict=True)))
-        return self._select(prefixes, beam, stay_blank, stay_other, rank, extensions)
+        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, extensions)
 
-    def _spread(self, slots: Slots, slot: np.ndarray, frames: Frames) -> tuple[np.ndarray, ...]:
-        """Each of some slots (n,) with each token that is possible in its frame.
+    def _spread(self, slots: Slots, taken: tuple[np.ndarray, np.ndarray], frames: Frames) -> tuple[np.ndarray, ...]:
+        """Each slot with each token that is possible in its frame, but for those `taken` and those that are hopeless.
 
-        Returns where the tokens of each begin (n,), and (extensions,): which of the n, the token, the acoustic score.
+        `taken` are a slot and a token of each. Returns, (extensions,): the slot, the token, the acoustic score.
         """
-        row = slots.row.take(slot)
-        count = frames.count.take(row)
+        count = frames.count.take(slots.row)
         start = count.cumsum() - count
-        which = np.arange(len(slot)).repeat(count)
-        token = frames.tokens.take((frames.start.take(row) - start).take(which) + np.arange(len(which)))
-        slot = slot.take(which)
-        before = np.where(token == slots.last.take(slot), slots.blank.take(slot), slots.total.take(slot))
-        return start, which, token, before + frames.log_probs.take(slots.base.take(slot) + token)
+        slot = np.arange(len(count)).repeat(count)
+        at = (frames.start.take(slots.row) - start).take(slot) + np.arange(len(slot))
+        score = frames.token_log_probs.take(at).astype(np.float64)
+        place = frames.place.take(slots.base + slots.last)
+        again = (place >= 0).nonzero()[0]  # the last token once more needs a blank before it
+        score[(start + place).take(again)] += slots.blank.take(again) - slots.total.take(again)
+        score[start.take(taken[0]) + frames.place.take(slots.base.take(taken[0]) + taken[1])] = -np.inf
+        keep = (score > slots.least.take(slot)).nonzero()[0]
+        slot = slot.take(keep)
+        return slot, frames.tokens.take(at.take(keep)), slots.total.take(slot) + score.take(keep)
 
     def _within_words(self, prefixes: Prefixes, slots: Slots, already: Grown, frames: Frames) -> Extensions:
         """The extensions that go on with a word, or begin one after a boundary."""
-        start, slot, token, acoustic = self._spread(slots, np.arange(len(slots.prefix)), frames)
-        above, taken = (column.compress(already.choice < 0) for column in already[:2])
-        acoustic[start.take(above) + frames.place.take(slots.base.take(above) + taken)] = -np.inf
-        keep = acoustic + slots.bias.take(slot) > slots.floor.take(slot) - self._most_lent
-        slot, token, acoustic = slot.compress(keep), token.compress(keep), acoustic.compress(keep)
+        within = already.choice < 0
+        taken = already.above.compress(within), already.token.compress(within)
+        slot, token, acoustic = self._spread(slots, taken, frames)
         node = self.lexicon.follow(slots.node.take(slot), token)
-        if not self.lexicon.is_open:
-            slot, token, acoustic, node = (each.compress(node >= 0) for each in (slot, token, acoustic, node))
-        no_end = np.full(len(slot), -1)
-        return self._extensions(prefixes, slots, slot, token, acoustic, node, no_end, slots.bonus.take(slot))
+        rank = acoustic + slots.bonus.take(slot)
+        return self._hopeful(prefixes, slots, slot, token, acoustic, node, np.full(len(slot), -1), rank)
 
     def _after_words(self, prefixes: Prefixes, slots: Slots, already: Grown, frames: Frames) -> Extensions | None:
         """The extensions that end a word: by the boundary, or without one by the next word's first token."""
@@ -264,57 +263,68 @@ class BeamSearch:
             acoustic[taken_pair] = -np.inf
             token, node = np.full(len(slot), self.boundary), np.full(len(slot), ROOT)
         else:
-            start, pair, token, acoustic = self._spread(slots, slot, frames)
-            acoustic[start.take(taken_pair) + frames.place.take(slots.base.take(above) + taken)] = -np.inf
+            pairs = Slots(*(column.take(slot) for column in slots))
+            pairs = pairs._replace(least=pairs.floor - pairs.bonus - pairs.total - self._most_gained)
+            pair, token, acoustic = self._spread(pairs, (taken_pair, taken), frames)
             slot, end = slot.take(pair), end.take(pair)
             node = self.lexicon.follow(np.full(len(slot), ROOT), token)
-            slot, token, acoustic, end, node = (each.compress(node >= 0) for each in (slot, token, acoustic, end, node))
-        bonus = slots.bonus.take(slot) + prefixes.ends.bonus.take(end)
-        return self._extensions(prefixes, slots, slot, token, acoustic, node, end, bonus)
+        rank = acoustic + slots.bonus.take(slot) + prefixes.ends.bonus.take(end)
+        return self._hopeful(prefixes, slots, slot, token, acoustic, node, end, rank)
 
-    def _extensions(self, prefixes: Prefixes, slots: Slots, slot, token, acoustic, node, end, bonus) -> Extensions:
-        """With what hotwords and the look-ahead say of them; those that cannot stay in the beam are left out."""
-        bias = bonus + self.word_scores.ahead.take(node)
-        hot = slot  # without hotwords, any number
+    def _hopeful(self, prefixes: Prefixes, slots: Slots, slot, token, acoustic, node, end, rank) -> Extensions:
+        """The extensions that may stay in the beam, by rank with what hotwords and the look-ahead say of them."""
+        rank = rank + self.word_scores.ahead.take(node)
         if self.hotwords:
-            hot = self.hotwords.after.take(prefixes.hot.take(slots.prefix.take(slot)) * len(self.tokenizer) + token)
-            earned = self.hotwords.earned.take(hot)
-            bonus, bias = bonus + earned, bias + earned + self.hotwords.lent.take(hot)
-        keep = acoustic + bias > slots.floor.take(slot)
-        return Extensions(*(each.compress(keep) for each in (slot, token, acoustic, node, end, hot, bonus, bias)))
+            hot = self._hot(prefixes.hot.take(slots.prefix.take(slot)), token)
+            rank += self.hotwords.earned.take(hot) + self.hotwords.lent.take(hot)
+        keep = (rank > slots.floor.take(slot)).nonzero()[0]
+        return Extensions(*(each.take(keep) for each in (slot, token, acoustic, node, end, rank)))
 
-    def _select(self, prefixes: Prefixes, beam: Beam, stay_blank, stay_other, rank, extensions: Extensions) -> Beam:
-        """The best `width` of each utterance, of the prefixes that stay and the extensions."""
+    def _hot(self, hot: np.ndarray, token: np.ndarray) -> np.ndarray:
+        """The states (n,) of the hotwords after states and tokens (n,)."""
+        return self.hotwords.after.take(hot * len(self.tokenizer) + token)
+
+    def _select(self, prefixes: Prefixes, beam: Beam, stay: tuple, rank: np.ndarray, extensions: Extensions) -> Beam:
+        """The best `width` of each utterance, of the prefixes that stay and the extensions.
+
+        `stay` are the blank, other and total of those that stay, `rank` their ranks.
+        """
         live = len(rank)
-        rank = np.concatenate([rank, extensions.acoustic + extensions.bias])
-        utterance = np.concatenate([beam.utterance, beam.utterance.take(extensions.slot)])
+        rank = np.concatenate([rank, extensions.rank])
         order = np.argsort(-rank)
-        order = order.take(utterance.take(order).astype(np.int16).argsort(kind="stable"))
-        rank, utterance = rank.take(order), utterance.take(order)
+        utterance = np.concatenate([beam.utterance, beam.utterance.take(extensions.slot)]).take(order)
+        if utterance.max():  # more than one
+            by_utterance = utterance.astype(np.int16).argsort(kind="stable")
+            order, utterance = order.take(by_utterance), utterance.take(by_utterance)
+        rank = rank.take(order)
         first = utterance.searchsorted(np.arange(utterance[-1] + 1)).take(utterance)
         keep = (np.arange(len(order)) - first < self.width) & (rank >= rank.take(first) - self.score_threshold)
-        chosen, utterance = order.compress(keep), utterance.compress(keep)
+        chosen = order.compress(keep)
 
         stays, longer = (chosen < live).nonzero()[0], (chosen >= live).nonzero()[0]
         old, new = chosen.take(stays), chosen.take(longer) - live
-        prefix, (blank, other) = np.empty(len(chosen), np.int64), np.full((2, len(chosen)), -np.inf)
-        prefix[stays], blank[stays], other[stays] = beam.prefix.take(old), stay_blank.take(old), stay_other.take(old)
-        if len(new):
-            prefix[longer], other[longer] = (
-                self._add(prefixes, beam.prefix, extensions, new),
-                extensions.acoustic.take(new),
-            )
-        return Beam(utterance, prefix, blank, other)
+        prefix, acoustic = np.empty(len(chosen), np.int64), np.empty((3, len(chosen)))
+        prefix[stays] = beam.prefix.take(old)
+        for row, column in zip(acoustic, stay, strict=True):
+            row[stays] = column.take(old)
+        if len(longer):
+            prefix[longer] = self._add(prefixes, beam.prefix, Extensions(*(column.take(new) for column in extensions)))
+            acoustic[0, longer] = -np.inf
+            acoustic[1, longer] = acoustic[2, longer] = extensions.acoustic.take(new)
+        return Beam(utterance.compress(keep), prefix, *acoustic)
 
-    def _add(self, prefixes: Prefixes, live: np.ndarray, extensions: Extensions, chosen: np.ndarray) -> np.ndarray:
-        """The ids (n,) of the chosen (n,) extensions of live prefixes; those that were never met before are added."""
-        parent, end = live.take(extensions.slot.take(chosen)), extensions.end.take(chosen)
-        choice = np.where(end >= 0, end - prefixes.first_end.take(parent), -1)
-        token = extensions.token.take(chosen)
-        ids, new = prefixes.find((parent * self._choices + choice + 1) * len(self.tokenizer) + token)
+    def _add(self, prefixes: Prefixes, live: np.ndarray, chosen: Extensions) -> np.ndarray:
+        """The ids (n,) of chosen extensions of live prefixes; those that were never met before are added."""
+        parent = live.take(chosen.slot)
+        choice = np.where(chosen.end >= 0, chosen.end - prefixes.first_end.take(parent), -1)
+        ids, new = prefixes.find((parent * self._choices + choice + 1) * len(self.tokenizer) + chosen.token)
         if len(new):
-            _, token, _, node, end, hot, bonus, bias = (column.take(chosen.take(new)) for column in extensions)
+            _, token, acoustic, node, end, rank = (column.take(new) for column in chosen)
             parent, ended, ends = parent.take(new), end >= 0, prefixes.ends
+            bonus, hot = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0), 0
+            if self.hotwords:
+                hot = self._hot(prefixes.hot.take(parent), token)
+                bonus += self.hotwords.earned.take(hot)
             prefixes.append(
                 len(new),
                 parent=parent,
@@ -326,7 +336,7 @@ class BeamSearch:
                 hot=hot,
                 language=prefixes.language.take(parent) + np.where(ended, ends.language.take(end), 0.0),
                 bonus=bonus,
-                bias=bias,
+                bias=rank - acoustic,
                 first_end=-1,
             )
         return ids

@@ -29,8 +29,10 @@ class Frames:
 
     Frame `step` of utterance u is row `first[u] + step` of:
         log_probs: (rows, tokens), minus infinity for what is not possible; flattened.
-        count, start: (rows,), how many tokens other than blank and boundary are possible, and where in `tokens` they stand.
-        place: (rows, tokens), where among those a token stands; flattened.
+        count, start: (rows,), how many tokens other than blank and boundary are possible, and where in `tokens` and
+            `token_log_probs` they stand.
+        place: (rows, tokens), where among those a token stands, or -1; flattened.
+        may_end: (rows,), whether the boundary is possible.
         gap: (rows,), log-probability of the blanks before it; 0 where `gapped` (rows,) is false and there are none.
     """
 
@@ -45,12 +47,13 @@ class Frames:
         self.width = pool.shape[1]
         possible = pool > -np.inf
         possible[:, BLANK] = False
+        self.may_end = possible.any(axis=1) if boundary is None else possible[:, boundary].copy()
         if boundary is not None:
             possible[:, boundary] = False
-        self.tokens = np.nonzero(possible)[1]
+        self.tokens, self.token_log_probs = np.nonzero(possible)[1], pool[possible]
         self.count = possible.sum(axis=1)
         self.start = np.cumsum(self.count) - self.count
-        self.place = (np.cumsum(possible, axis=1, dtype=np.int32) - 1).ravel()
+        self.place = np.where(possible, np.cumsum(possible, axis=1, dtype=np.int32) - 1, -1).ravel()
         self.gap, self.gapped = gap, gapped
         self.log_probs = pool.ravel()
 

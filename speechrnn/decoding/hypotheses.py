@@ -43,15 +43,17 @@ def hypotheses(
         after = hotwords.after[prefixes.hot.take(prefix), lexicon.boundary]
         bonus += np.where(ended, hotwords.earned.take(after), 0.0)
 
+    paths = prefixes.paths(prefix)[::-1]
+    grown = paths >= 0
+    all_tokens, all_words = prefixes.token.take(paths), prefixes.word.take(paths)
     found: dict[str, Hypothesis] = {}
-    paths = prefixes.paths(prefix.tolist())
-    for path, last, log_prob, lm, worth in zip(paths, end, acoustic, language, bonus, strict=True):
-        tokens = _tokens(prefixes, path, lexicon.boundary, unfinished)
+    for i, (last, log_prob, lm, worth) in enumerate(zip(end, acoustic, language, bonus, strict=True)):
+        tokens = _whole(all_tokens[grown[:, i], i].tolist(), lexicon.boundary, unfinished)
         if lexicon.is_open:
             text = tokenizer.decode(tokens)
         else:
-            words = [word for word in prefixes.word.take(path).tolist() if word >= 0]
-            text = " ".join(lexicon.words[word] for word in [*words, *ends.word[last : last + (last >= 0)]])
+            words = all_words[grown[:, i] & (all_words[:, i] >= 0), i].tolist()
+            text = " ".join([lexicon.words[word] for word in [*words, *ends.word[last : last + (last >= 0)]]])
         if same := found.get(text):
             tokens = tokens if log_prob + worth > same.score else same.tokens
             log_prob = np.logaddexp(log_prob, same.acoustic)
@@ -59,9 +61,8 @@ def hypotheses(
     return sorted(found.values(), key=lambda hypothesis: -hypothesis.score)
 
 
-def _tokens(prefixes: Prefixes, path: list[int], boundary: int | None, unfinished: bool) -> list[int]:
-    """The tokens of a path without a boundary at its end; an unfinished last word is left out."""
-    tokens = prefixes.token.take(path).tolist() if path else []
+def _whole(tokens: list[int], boundary: int | None, unfinished: bool) -> list[int]:
+    """The tokens without a boundary at their end; an unfinished last word is left out."""
     if boundary is not None:
         while unfinished and tokens and tokens[-1] != boundary:
             tokens.pop()

@@ -76,17 +76,13 @@ class Prefixes(Columns):
             found.append(known)
         return np.array(found, np.int64), np.array(new, np.int64)
 
-    def paths(self, ids: list[int]) -> list[list[int]]:
-        """Each prefix and those that it grew from, the root left out, in order of length."""
-        known: dict[int, tuple[list[int], int]] = {}  # a prefix is the last of the first so many of a path
-        paths = []
-        for prefix in ids:
-            tail = []
-            while prefix not in known and self.parent[prefix] >= 0:
-                tail.append(prefix)
-                prefix = int(self.parent[prefix])
-            path, length = known.get(prefix, ([], 0))
-            path = path[:length] + tail[::-1]
-            known.update((each, (path, length + i)) for i, each in enumerate(reversed(tail), start=1))
-            paths.append(path)
-        return paths
+    def paths(self, ids: np.ndarray) -> np.ndarray:
+        """The prefixes that each of these (n,) grew from, and itself, without the root: (length, n), ends first, then -1."""
+        steps = []
+        while len(ids):
+            parent = np.where(ids >= 0, self.parent.take(ids), -1)
+            if (parent < 0).all():  # roots
+                break
+            steps.append(np.where(parent >= 0, ids, -1))
+            ids = parent
+        return np.array(steps, np.int64).reshape(len(steps), len(ids))

@@ -16,9 +16,9 @@ UNKNOWN, END = 0, 2  # ids of <unk> and </s> in every language model
 class WordScores:
     """A lexicon's words under a language model; see `speechrnn.decoding.beam.BeamSearch` for the arguments.
 
-    start: the state of the language model before the first word. ahead: (nodes,), what the best word that can still be
-    reached from a node is worth below the best of all, by its unigram probability. A prefix is lent it while its last word
-    grows, so that rare beginnings do not crowd out others until the model is asked.
+    start: the state of the language model before the first word. ahead: (nodes + 1,), what the best word that can still be
+    reached from a node is worth below the best of all, by its unigram probability; minus infinity for no node, -1. A prefix
+    is lent it while its last word grows, so that rare beginnings do not crowd out others until the model is asked.
     """
 
     def __init__(
@@ -26,13 +26,13 @@ class WordScores:
     ):
         self.lexicon, self.lm = lexicon, lm
         self.lm_weight, self.word_bonus, self.unknown_penalty = lm_weight, word_bonus, unknown_penalty
-        self.start, self.ahead = 0, np.zeros(lexicon.nodes)
+        self.start, ahead = 0, np.zeros(lexicon.nodes)
         if lm is not None:
             self.start = lm.start
             self._lm_words = lm.indices([*lexicon.words, "<unk>"]).astype(np.int32)  # by the lexicon's ids
             unigrams, _ = lm.score(np.full(len(self._lm_words), lm.empty), self._lm_words)
             ahead = lexicon.best_ahead(self._worth(unigrams, self._lm_words))
-            self.ahead = ahead - ahead[ROOT]
+        self.ahead = np.append(ahead - ahead[ROOT], -np.inf)
 
     def _worth(self, log_probs: np.ndarray, lm_words: np.ndarray) -> np.ndarray:
         return self.lm_weight * log_probs.astype(np.float64) - self.unknown_penalty * (lm_words == UNKNOWN)
