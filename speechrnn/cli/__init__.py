@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "turn a training run into a model package",
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",
+    "lm": "make and look at language models",
     "inspect": "show what is in a run, a manifest or a model package",
 }
 

@@ -175,6 +175,11 @@ def _numbers(*fields: bytes) -> bool:
         return False
 
 
+def is_arpa_name(path: str | os.PathLike) -> bool:
+    """Whether a file to be written is meant to be an ARPA file."""
+    return str(path).endswith((".arpa", ".arpa.gz"))
+
+
 def write_arpa(path: str | os.PathLike, model: BackoffTables) -> None:
     """Write a model as an ARPA file, compressed if the name ends in .gz."""
     out = io.BytesIO()

@@ -7,7 +7,6 @@ import numpy as np
 
 from speechrnn.decoding.backoff import END, UNKNOWN
 from speechrnn.decoding.ngram import NgramModel
-from speechrnn.errors import InputError
 
 SENTENCES = 10_000  # scored at once: a few megabytes
 
@@ -42,11 +41,7 @@ class Fit:
 
 
 def measure(model: NgramModel, sentences: Iterable[tuple[str, str]], normalise: Callable[[str], str]) -> Fit:
-    """Score the sentences (where, text) of a text; those without a word are left out.
-
-    Raises:
-        InputError: there is no sentence.
-    """
+    """Score the sentences (where, text) of a text; those without a word are left out, and all of them may be."""
     fit = Fit(0, 0, 0, {}, 0.0, 0.0, [0] * model.order)
     batch: list[list[str]] = []
     for _, text in sentences:
@@ -57,8 +52,6 @@ def measure(model: NgramModel, sentences: Iterable[tuple[str, str]], normalise: 
             batch = []
     if batch:
         _add(fit, model, batch)
-    if not fit.sentences:
-        raise InputError("expected a text, found no sentence in it")
     return fit
 
 
