@@ -46,7 +46,10 @@ class NgramModel:
         self.counts: list[int] = header["counts"]
         self.quantised = "books" in arrays
         stretches = [Stretch(**fields) for fields in header["stretches"]]
-        self._table = HashTable(stretches, arrays["cells"], header["word_bits"])
+        self._table = HashTable(stretches, arrays["cells"], arrays["spilled"], header["word_bits"])
+        if self.quantised:
+            self._books = arrays["books"].reshape(2, -1)  # of log-probabilities and back-offs, a book for each length
+            self._first_codes = np.arange(self.order - 1)[:, None] * LEVELS
         # Contexts of three and more words begin at these places of the upper half of a state.
         self._starts = [stretch.first_row * CELLS + 1 for stretch in stretches[1:-1]]
         self._word_log_probs, self._word_backoffs = arrays["word_log_probs"], arrays["word_backoffs"]
@@ -77,46 +80,56 @@ class NgramModel:
             states: (n,) int64.
             words: (n,) int32 ids.
         """
-        scores, states, _ = self.score_and_length(states, words)
-        return scores, states
-
-    def score_and_length(self, states: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`score`, and how many words (n,) the n-grams have that the probabilities come from: 1 to the order."""
-        low, high = states & LOW, states >> 32
+        words = words.astype(np.int64)
+        contexts, nodes = self._find(states, words)
         scores = self._word_log_probs.take(words)
-        contexts = np.empty((self.order - 1, len(words)), np.int64)
-        for length in range(self.order - 1, 2, -1):  # a context of this many words, else the shorter one
-            start = self._starts[length - 3]
-            longer = high >= start
-            contexts[length - 1] = high * longer
-            high = np.where(longer, self._suffix(high), high)
-        if self.order > 2:
-            contexts[1] = high
-        if self.order > 1:
-            contexts[0] = low
-        nodes = self._table.find(contexts, words) if self.order > 1 else contexts
-        lengths = np.ones(len(words), np.int64)
+        found = nodes > 0
+        log_probs = self._log_probs(nodes)
         for k in range(self.order - 1):
-            backoffs = self._word_backoffs.take(low) if k == 0 else self._backoff(k - 1, contexts[k])
-            found = nodes[k] > 0
-            scores = np.where(found, self._log_prob(k, nodes[k]), scores + backoffs)
-            lengths[found] = k + 2
-        high = np.zeros(len(words), np.int64)
-        for k in range(self.order - 2):
-            high = np.where(self._arrays["backoffs"].take(nodes[k]), nodes[k], high)
-        low = np.where(high, words + np.int64(1), self._word_states.take(words))
-        return scores, (high << 32) | low, lengths
+            backoffs = self._word_backoffs.take(contexts[0]) if k == 0 else self._backoffs(k - 1, contexts[k])
+            scores = np.where(found[k], log_probs[k], scores + backoffs)
+        low = self._word_states.take(words)
+        if self.order < 3:
+            return scores, low
+        high = nodes[0] * self._is_context(nodes[0])
+        for k in range(1, self.order - 2):
+            high = np.where(self._is_context(nodes[k]), nodes[k], high)
+        return scores, (high << 32) | np.where(high, words + 1, low)
+
+    def lengths(self, states: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """How many words (n,) the n-grams have that `score` takes the probabilities from: 1 to the order."""
+        _, nodes = self._find(states, words.astype(np.int64))
+        found = np.arange(2, self.order + 1)[:, None] * (nodes > 0)
+        return found.max(axis=0, initial=1)
+
+    def _find(self, states: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The contexts (order - 1, n) of one and more words that states stand for, and where the words after them are."""
+        contexts = np.empty((self.order - 1, len(words)), np.int64)
+        if self.order == 1:
+            return contexts, contexts
+        np.bitwise_and(states, LOW, out=contexts[0])
+        if self.order > 2:
+            high = states >> 32
+            for length in range(self.order - 1, 2, -1):  # a context of this many words, else the shorter one
+                longer = high >= self._starts[length - 3]
+                contexts[length - 1] = high * longer
+                high = np.where(longer, self._suffix(high), high)
+            contexts[1] = high
+        return contexts, self._table.find(contexts, words)
 
     def _suffix(self, nodes: np.ndarray) -> np.ndarray:
         return self._arrays["suffixes"].take(nodes - self._starts[0], mode="clip").astype(np.int64)
 
-    def _log_prob(self, k: int, nodes: np.ndarray) -> np.ndarray:
+    def _log_probs(self, nodes: np.ndarray) -> np.ndarray:
         values = self._arrays["log_probs"].take(nodes)
-        return self._arrays["books"][0, k].take(values) if self.quantised else values
+        return self._books[0].take(values + self._first_codes) if self.quantised else values
 
-    def _backoff(self, k: int, nodes: np.ndarray) -> np.ndarray:
+    def _backoffs(self, k: int, nodes: np.ndarray) -> np.ndarray:
         values = self._arrays["backoffs"].take(nodes)
-        return self._arrays["books"][1, k].take(values) if self.quantised else values
+        return self._books[1, k * LEVELS :].take(values) if self.quantised else values
+
+    def _is_context(self, nodes: np.ndarray) -> np.ndarray:
+        return self._arrays["backoffs"].take(nodes) != 0
 
     def score_sentence(self, words: Sequence[str]) -> float:
         """The natural-log probability of a sentence, its end included."""
@@ -171,13 +184,15 @@ class NgramModel:
             for context, table in zip(is_context, model.tables, strict=True)
         ]
         stretches: list[Stretch] = []
-        cells, places = [np.empty((0, CELLS), np.uint32)], [np.arange(1, size + 1)]
+        cells, spilled = [np.empty((0, CELLS), np.uint32)], [np.empty(0, np.int64)]
+        places = [np.arange(1, size + 1)]
         for length, table in enumerate(model.tables[1:], start=2):
             most = stretches[-1].end * CELLS if length > 2 else size
             keys = key_of(places[-1][table.contexts], table.words.astype(np.int64), word_bits)
             first_row = stretches[-1].end if stretches else 0
-            stretch, rows, where = build_stretch(keys, most.bit_length() + word_bits, first_row)
+            stretch, rows, rest, where = build_stretch(keys, most.bit_length() + word_bits, first_row, length - 2)
             stretches.append(stretch)
+            spilled.append(rest)
             cells.append(rows)
             places.append(where + 1)
         arrays = {
@@ -185,6 +200,7 @@ class NgramModel:
             "word_log_probs": model.tables[0].log_probs.astype(np.float32),
             "word_backoffs": np.concatenate([np.zeros(1, np.float32), backoffs[0]]),
             "cells": np.concatenate(cells),
+            "spilled": np.concatenate(spilled),
         }
         log_probs = [table.log_probs.astype(np.float32) for table in model.tables]
         if quantise:
@@ -212,7 +228,7 @@ class NgramModel:
             "order": model.order,
             "counts": [len(table) for table in model.tables],
             "word_bits": word_bits,
-            "stretches": HashTable(stretches, arrays["cells"], word_bits).header(),
+            "stretches": HashTable(stretches, arrays["cells"], arrays["spilled"], word_bits).header(),
         }
         return cls(header, arrays)
 

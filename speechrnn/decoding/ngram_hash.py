@@ -2,37 +2,40 @@
 
 N-grams of two and more words stand in rows of eight cells, a stretch of rows for each length. A key (context, word) is
 multiplied by an odd number modulo 2^bits, which loses nothing. The upper bits of the product choose the row, the lower 32
-bits are in the cell, and the two together are the whole key: what is found is what was asked for, never a collision. A full
-row spills into the next one. docs/language_models.md has the figures of what else was tried.
+bits are in the cell, and the two together are the whole key: what is found is what was asked for, never a collision. What
+finds its row full is spilled: its product stands in a sorted array, which is searched for what a full row does not hold.
+docs/language_models.md has the figures of what else was tried.
 """
 
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-CELLS = 8  # in a row: one gather of half a cache line
-LOAD = 0.6  # the share of cells that are taken: fuller rows spill more often, emptier ones cost space
+CELLS = 8  # in a row: one gather of half a cache line, and one comparison's eight bytes are one 64-bit number
+LOAD = 0.65  # the share of cells that is taken: fuller rows spill more, emptier ones cost space
 FACTOR = np.int64(-7046029254386353131)  # odd, 2^64 divided by the golden ratio (Knuth, volume 3, section 6.4)
+LENGTH_SHIFT = 56  # products have fewer bits: above them, spilled ones have their stretch's number
+# 2^(8 k) times this has k in its highest byte: where among eight bytes the 1 is.
+WHICH = np.uint64(sum(k << (56 - 8 * k) for k in range(CELLS)))
+TOP_BYTE = np.uint64(56)
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """The rows of the n-grams of one length: `rows` by hash, from `first_row`, and `spill` more; keys of `bits`."""
+    """The rows of the n-grams of one length: `rows` from `first_row` on, and keys of `bits`.
+
+    The values of its `spilled` n-grams follow those of its rows, as if they stood in cells.
+    """
 
     first_row: int
     rows: int
-    spill: int
     bits: int
+    spilled: int
 
     @property
     def end(self) -> int:
-        return self.first_row + self.rows + self.spill
-
-    def locate(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rows (n,) within the stretch and the cells' contents (n,) uint32 of keys."""
-        product = (keys * FACTOR) & np.int64((1 << self.bits) - 1)
-        upper = product >> max(self.bits - 32, 0)
-        return (upper * self.rows) >> min(self.bits, 32), product.astype(np.uint32)
+        """The row after it."""
+        return self.first_row + self.rows + -(-self.spilled // CELLS)
 
 
 def key_of(contexts: np.ndarray, words: np.ndarray, word_bits: int) -> np.ndarray:
@@ -40,43 +43,40 @@ def key_of(contexts: np.ndarray, words: np.ndarray, word_bits: int) -> np.ndarra
     return (contexts << word_bits) + (words + 1)
 
 
-def build_stretch(keys: np.ndarray, bits: int, first_row: int) -> tuple[Stretch, np.ndarray, np.ndarray]:
-    """Place distinct keys (n,) in rows from `first_row` on.
+def build_stretch(
+    keys: np.ndarray, bits: int, first_row: int, number: int
+) -> tuple[Stretch, np.ndarray, np.ndarray, np.ndarray]:
+    """Place distinct keys (n,) in rows from `first_row` on, as the stretch with this number, from 0.
 
     Returns:
-        the stretch; its cells (rows, CELLS) uint32, 0 where nothing stands; and each key's cell (n,) within the table.
+        the stretch; its cells (rows, CELLS) uint32, 0 where nothing stands; what is spilled, sorted, (spilled,) int64; and
+        each key's cell (n,) within the whole table.
     """
-    # Keys whose lower 32 bits agree are at least `apart` rows from each other; none may be spilled that far.
-    rows = max(-(-len(keys) // int(CELLS * LOAD)), 16 << max(bits - 32, 0))
-    while True:
-        stretch = Stretch(first_row, rows, 0, bits)
-        home, contents = stretch.locate(keys)
-        order = np.argsort(home, kind="stable")
-        # In the order of home rows, each stands in the first cell of its row or after the one before it.
-        number = np.arange(len(keys))
-        cells = np.maximum.accumulate(home[order] * CELLS - number) + number if len(keys) else number
-        spilled = int((cells // CELLS - home[order]).max(initial=0))
-        apart = rows >> max(bits - 32, 0)
-        if bits <= 32 or spilled < apart - 1:
-            break
-        rows *= 2
-    last = int(cells[-1]) // CELLS if len(keys) else 0
-    stretch = Stretch(first_row, rows, max(last + 2 - rows, 1), bits)  # an empty row ends every search
-    table = np.zeros((rows + stretch.spill) * CELLS, np.uint32)
-    table[cells] = contents[order]
+    # At least so many rows that keys of one row differ in their lower 32 bits.
+    rows = max(-(-len(keys) // int(CELLS * LOAD)), 1 << max(bits - 32, 0))
+    product = (keys * FACTOR) & np.int64((1 << bits) - 1)
+    home = ((product >> max(bits - 32, 0)) * rows) >> min(bits, 32)
+    order = np.argsort(product)  # in which the rows rise, too
+    product, home = product[order], home[order]
+    slot = np.arange(len(keys)) - np.searchsorted(home, home)
+    fits = slot < CELLS
+    stretch = Stretch(first_row, rows, bits, int((~fits).sum()))
+    cells = np.where(fits, home * CELLS + slot, rows * CELLS + np.cumsum(~fits) - 1)
+    table = np.zeros((stretch.end - first_row) * CELLS, np.uint32)
+    table[cells[fits]] = product[fits].astype(np.uint32)
     where = np.empty(len(keys), np.int64)
     where[order] = cells + first_row * CELLS
-    return stretch, table.reshape(-1, CELLS), where
+    return stretch, table.reshape(-1, CELLS), product[~fits] | (number << LENGTH_SHIFT), where
 
 
 class HashTable:
     """The stretches of all lengths, queried together.
 
-    cells: (rows, CELLS) uint32.
+    cells: (rows, CELLS) uint32. spilled: (n,) int64, sorted. word_bits: of a key.
     """
 
-    def __init__(self, stretches: list[Stretch], cells: np.ndarray, word_bits: int):
-        self.stretches, self.cells, self._flat, self._word_bits = stretches, cells, cells.reshape(-1), word_bits
+    def __init__(self, stretches: list[Stretch], cells: np.ndarray, spilled: np.ndarray, word_bits: int):
+        self.stretches, self._cells, self._spilled, self._word_bits = stretches, cells, spilled, word_bits
 
         def column(values: list[int]) -> np.ndarray:
             return np.array(values, np.int64)[:, None]
@@ -86,13 +86,17 @@ class HashTable:
         self._masks = column([(1 << s.bits) - 1 for s in stretches])
         self._upper = column([max(s.bits - 32, 0) for s in stretches])
         self._row_shift = column([min(s.bits, 32) for s in stretches])
+        self._numbers = column([number << LENGTH_SHIFT for number in range(len(stretches))])
+        before = np.cumsum([0, *(s.spilled for s in stretches)])[:-1]
+        # What is added to a place in `spilled` to get 1 + the cell that its value stands at.
+        self._values = np.array([(s.first_row + s.rows) * CELLS + 1 for s in stretches], np.int64) - before
 
     def find(self, contexts: np.ndarray, words: np.ndarray) -> np.ndarray:
         """Where n-grams stand.
 
         Args:
             contexts: (lengths, n) int64, a row for each stretch; what the keys of that stretch were built of.
-            words: (n,) ids.
+            words: (n,) int64 ids.
 
         Returns:
             (lengths, n) int64: 1 + the cell, or 0 where there is no such n-gram.
@@ -100,32 +104,29 @@ class HashTable:
         product = key_of(contexts, words, self._word_bits)
         product *= FACTOR
         product &= self._masks
-        contents = product.astype(np.uint32)
-        product >>= self._upper
-        product *= self._rows
-        product >>= self._row_shift
-        product += self._first_rows
-        candidates = self.cells.take(product, axis=0)
-        where = product * CELLS
-        where += (candidates == contents[..., None]).argmax(axis=-1)
-        found = self._flat.take(where) == contents
-        where += 1
-        where *= found
-        spilled = np.flatnonzero(candidates[..., -1].astype(bool) & ~found)
-        if spilled.size:
-            self._find_spilled(where.reshape(-1), spilled, product.reshape(-1), contents.reshape(-1))
-        return where
-
-    def _find_spilled(self, where: np.ndarray, todo: np.ndarray, rows: np.ndarray, contents: np.ndarray) -> None:
-        """Search on, row by row, for those whose row is full; write into `where`."""
-        while todo.size:
-            rows[todo] += 1
-            row = rows.take(todo)
-            candidates = self.cells.take(row, axis=0)
-            same = candidates == contents.take(todo)[:, None]
-            found = same.any(axis=1)
-            where[todo[found]] = row[found] * CELLS + same[found].argmax(axis=1) + 1
-            todo = todo[~found & (candidates[:, -1] != 0)]
+        rows = product >> self._upper
+        rows *= self._rows
+        rows >>= self._row_shift
+        rows += self._first_rows
+        cells = self._cells.take(rows, axis=0)
+        same = (cells == product.astype(np.uint32)[..., None]).view("<u8")[..., 0]  # one byte of eight is 1, or none
+        found = same != 0
+        same *= WHICH
+        same >>= TOP_BYTE
+        rows *= CELLS
+        rows += same.view(np.int64)
+        rows += 1
+        rows *= found
+        maybe_spilled = np.flatnonzero((cells[..., -1] != 0) > found)
+        if maybe_spilled.size:
+            wanted = (product | self._numbers).take(maybe_spilled)
+            place = self._spilled.searchsorted(wanted)
+            here = (
+                self._spilled.take(place, mode="clip") == wanted if self._spilled.size else np.zeros(len(wanted), bool)
+            )
+            at = maybe_spilled[here]
+            rows.reshape(-1)[at] = place[here] + self._values[at // len(words)]
+        return rows
 
     def header(self) -> list[dict[str, int]]:
         return [asdict(stretch) for stretch in self.stretches]

@@ -69,7 +69,8 @@ def _add(fit: Fit, model: NgramModel, sentences: list[list[str]]) -> None:
     for position in range(lengths[0] + 1):
         active = int((lengths >= position).sum())
         words = ids[:active, position]
-        scores, states, used = model.score_and_length(states[:active], words)
+        used = model.lengths(states[:active], words)
+        scores, states = model.score(states[:active], words)
         known, end = words != UNKNOWN, lengths[:active] == position
         fit.log_prob += float(scores[known & ~end].sum(dtype=np.float64))
         fit.end_log_prob += float(scores[end].sum(dtype=np.float64))
