@@ -39,6 +39,7 @@ def ours(job):
     tokenizer = Tokenizer(job["tokens"])
     lm = NgramModel.read(job["arpa"])
     lexicons = {is_open: Lexicon.from_words(job["words"], tokenizer, is_open) for is_open in (False, True)}
+    lexicons[None] = Lexicon.from_words([], tokenizer, is_open=True)  # any word, all unknown
     searches = {}
 
     def decode(settings, log_probs):
@@ -46,7 +47,8 @@ def ours(job):
         if key not in searches:
             settings = dict(settings)
             batch, lexicon = settings.pop("batch"), lexicons[settings.pop("open")]
-            searches[key] = batch, BeamSearch(tokenizer, lm=lm, lexicon=lexicon, **settings)
+            used = lm if settings["lm_weight"] else None
+            searches[key] = batch, BeamSearch(tokenizer, lm=used, lexicon=lexicon, **settings)
         batch, search = searches[key]
         if batch:
             return [found[0].text for found in search.search_batch(log_probs)]
@@ -142,7 +144,7 @@ def synthetic(texts, durations, tokens):
         places = np.sort(rng.choice(frames // 2, len(labels), replace=False)) * 2
         log_probs[:, 0] += 8
         log_probs[places, 0] -= 8
-        log_probs[places, labels] += rng.normal(6, 3, len(labels))
+        log_probs[places, labels] += rng.normal(9, 3, len(labels))
         longer = rng.random(len(labels)) < 0.3
         log_probs[places[longer] + 1, np.array(labels)[longer]] += 8
         log_probs -= np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
@@ -155,16 +157,16 @@ def systems(args):
     weights = {"lm_weight": args.lm_weight, "word_bonus": args.word_bonus}
     thresholds = {"score_threshold": args.score_threshold, "token_threshold": args.token_threshold}
     equal = {"width": args.width, **weights, **thresholds}
-    listed = [
-        (f"ours, closed, {args.width}, one at a time", ours, {**equal, "open": False, "batch": False}),
-        (f"ours, closed, {args.width}, in batches", ours, {**equal, "open": False, "batch": True}),
-        (f"ours, open, {args.width}, one at a time", ours, {**equal, "open": True, "batch": False}),
-        (f"ours, open, {args.width}, in batches", ours, {**equal, "open": True, "batch": True}),
-    ]
-    for width in (4, 8, 16, 32, 128):
-        narrow = {**equal, "width": width, "open": False}
-        listed.append((f"ours, closed, {width}, one at a time", ours, {**narrow, "batch": False}))
-        listed.append((f"ours, closed, {width}, in batches", ours, {**narrow, "batch": True}))
+    listed = []
+    for how, batch in (("one at a time", False), ("in batches", True)):
+        for what, is_open in (("closed", False), ("open", True)):
+            listed.append((f"ours, {what}, {args.width}, {how}", ours, {**equal, "open": is_open, "batch": batch}))
+        for width in (4, 8, 16, 32, 128):
+            narrow = {**equal, "width": width, "open": False, "batch": batch}
+            listed.append((f"ours, closed, {width}, {how}", ours, narrow))
+    for what, is_open in (("closed", False), ("any word", None)):
+        alone = {**equal, "lm_weight": 0, "open": is_open, "batch": True}
+        listed.append((f"ours, {what}, {args.width}, no language model", ours, alone))
     if args.flashlight:
         for tokens in (args.flashlight_tokens, 1000):
             name = f"flashlight, closed, {args.width}, {'all' if tokens == 1000 else tokens} tokens a frame"
@@ -174,7 +176,11 @@ def systems(args):
         ours_weights = {"alpha": args.lm_weight, "beta": args.word_bonus}
         listed.append(("pyctcdecode, its defaults", pyctcdecode, {}))
         listed.append(("pyctcdecode, our weights", pyctcdecode, ours_weights))
-        no_pruning = {"beam_width": args.width, "token_min_logp": -args.token_threshold, "beam_prune_logp": -20.0}
+        no_pruning = {
+            "beam_width": args.width,
+            "token_min_logp": -args.token_threshold,
+            "beam_prune_logp": -args.score_threshold,
+        }
         listed.append(
             (f"pyctcdecode, our weights, {args.width}, our pruning", pyctcdecode, {**ours_weights, **no_pruning})
         )
@@ -227,8 +233,8 @@ def main() -> None:
     parser.add_argument("--lm-weight", type=float, default=0.5)
     parser.add_argument("--word-bonus", type=float, default=1.0)
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--score-threshold", type=float, default=20.0)
-    parser.add_argument("--token-threshold", type=float, default=10.0)
+    parser.add_argument("--score-threshold", type=float, default=15.0)
+    parser.add_argument("--token-threshold", type=float, default=8.0)
     parser.add_argument("--flashlight", metavar="PYTHON")
     parser.add_argument("--flashlight-tokens", type=int, default=10, help="best tokens of a frame that it looks at")
     parser.add_argument("--pyctcdecode", metavar="PYTHON")

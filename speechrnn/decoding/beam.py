@@ -74,6 +74,7 @@ class Extensions(NamedTuple):
     node: np.ndarray
     end: np.ndarray  # row of `prefixes.ends` for the word that ended; -1 if none did
     rank: np.ndarray
+    plain: np.ndarray  # the same without what hotwords lend
 
 
 class BeamSearch:
@@ -106,9 +107,9 @@ class BeamSearch:
         hotwords: Hotwords | None = None,
         lm_weight: float = 0.5,  # where a model of general text is tuned to, as a rule
         word_bonus: float = 1.0,  # the same
-        unknown_penalty: float = 5.0,  # rare words are seldom wrong in an open vocabulary, random letters always
-        token_threshold: float = 10.0,  # as of 8, no text changes (docs/decoding.md)
-        score_threshold: float = 20.0,  # the same
+        unknown_penalty: float = 10.0,  # with half of it, random letters win; pyctcdecode takes as much
+        token_threshold: float = 8.0,  # the least with the texts of a threshold of 14 (docs/decoding.md)
+        score_threshold: float = 15.0,  # 10 would do for those texts, and half as much again is cheap
     ):
         self.tokenizer, self.width, self.hotwords = tokenizer, width, hotwords
         self.token_threshold, self.score_threshold = token_threshold, score_threshold
@@ -200,7 +201,9 @@ class BeamSearch:
         stay = np.logaddexp(stay_blank, stay_other)
         bias = prefixes.bias.take(prefix)
         rank = stay + bias
-        best = np.maximum.reduceat(rank, utterance.searchsorted(np.arange(len(rows))))
+        # what is lent saves a prefix from being dropped, and makes no other one be dropped
+        plain = rank - self.hotwords.lent.take(prefixes.hot.take(prefix)) if self.hotwords else rank
+        best = np.maximum.reduceat(plain, utterance.searchsorted(np.arange(len(rows))))
         floor = best.take(utterance) - self.score_threshold
         least = floor - bias - total - self._most_lent
         node, bonus = prefixes.node.take(prefix), prefixes.bonus.take(prefix)
@@ -210,7 +213,7 @@ class BeamSearch:
             ended = self._after_words(prefixes, slots, already, frames)
             if ended is not None:
                 extensions = Extensions(*map(np.concatenate, zip(extensions, ended, strict=True)))
-        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, extensions)
+        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, plain, extensions)
 
     def _spread(self, slots: Slots, taken: tuple[np.ndarray, np.ndarray], frames: Frames) -> tuple[np.ndarray, ...]:
         """Each slot with each token that is possible in its frame, but for those `taken` and those that are hopeless.
@@ -273,21 +276,20 @@ class BeamSearch:
 
     def _hopeful(self, prefixes: Prefixes, slots: Slots, slot, token, acoustic, node, end, rank) -> Extensions:
         """The extensions that may stay in the beam, by rank with what hotwords and the look-ahead say of them."""
-        rank = rank + self.word_scores.ahead.take(node)
+        plain = rank = rank + self.word_scores.ahead.take(node)
         if self.hotwords:
-            hot = self._hot(prefixes.hot.take(slots.prefix.take(slot)), token)
-            rank += self.hotwords.earned.take(hot) + self.hotwords.lent.take(hot)
+            hot = self.hotwords.follow(prefixes.hot.take(slots.prefix.take(slot)), token)
+            plain = plain + self.hotwords.earned.take(hot)
+            rank = plain + self.hotwords.lent.take(hot)
         keep = (rank > slots.floor.take(slot)).nonzero()[0]
-        return Extensions(*(each.take(keep) for each in (slot, token, acoustic, node, end, rank)))
+        return Extensions(*(each.take(keep) for each in (slot, token, acoustic, node, end, rank, plain)))
 
-    def _hot(self, hot: np.ndarray, token: np.ndarray) -> np.ndarray:
-        """The states (n,) of the hotwords after states and tokens (n,)."""
-        return self.hotwords.after.take(hot * len(self.tokenizer) + token)
-
-    def _select(self, prefixes: Prefixes, beam: Beam, stay: tuple, rank: np.ndarray, extensions: Extensions) -> Beam:
+    def _select(
+        self, prefixes: Prefixes, beam: Beam, stay: tuple, rank: np.ndarray, plain: np.ndarray, extensions: Extensions
+    ) -> Beam:
         """The best `width` of each utterance, of the prefixes that stay and the extensions.
 
-        `stay` are the blank, other and total of those that stay, `rank` their ranks.
+        `stay` are the blank, other and total of those that stay, `rank` their ranks, `plain` the same without what is lent.
         """
         live = len(rank)
         rank = np.concatenate([rank, extensions.rank])
@@ -297,8 +299,12 @@ class BeamSearch:
             by_utterance = utterance.astype(np.int16).argsort(kind="stable")
             order, utterance = order.take(by_utterance), utterance.take(by_utterance)
         rank = rank.take(order)
-        first = utterance.searchsorted(np.arange(utterance[-1] + 1)).take(utterance)
-        keep = (np.arange(len(order)) - first < self.width) & (rank >= rank.take(first) - self.score_threshold)
+        firsts = utterance.searchsorted(np.arange(utterance[-1] + 1))
+        best = rank.take(firsts)
+        if self.hotwords:
+            best = np.maximum.reduceat(np.concatenate([plain, extensions.plain]).take(order), firsts)
+        place = np.arange(len(order)) - firsts.take(utterance)
+        keep = (place < self.width) & (rank >= (best - self.score_threshold).take(utterance))
         chosen = order.compress(keep)
 
         stays, longer = (chosen < live).nonzero()[0], (chosen >= live).nonzero()[0]
@@ -319,11 +325,11 @@ class BeamSearch:
         choice = np.where(chosen.end >= 0, chosen.end - prefixes.first_end.take(parent), -1)
         ids, new = prefixes.find((parent * self._choices + choice + 1) * len(self.tokenizer) + chosen.token)
         if len(new):
-            _, token, acoustic, node, end, rank = (column.take(new) for column in chosen)
+            _, token, acoustic, node, end, rank, _ = (column.take(new) for column in chosen)
             parent, ended, ends = parent.take(new), end >= 0, prefixes.ends
             bonus, hot = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0), 0
             if self.hotwords:
-                hot = self._hot(prefixes.hot.take(parent), token)
+                hot = self.hotwords.follow(prefixes.hot.take(parent), token)
                 bonus += self.hotwords.earned.take(hot)
             prefixes.append(
                 len(new),

@@ -75,3 +75,7 @@ class Hotwords:
                 queue.append(child)
             for token, child in children[state].items():
                 self.after[state, token] = child
+
+    def follow(self, states: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """The states (n,) after these states and tokens, both (n,)."""
+        return self.after.take(states * self.after.shape[1] + tokens)

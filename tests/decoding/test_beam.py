@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speechrnn.decoding import beam as beam_module
@@ -13,6 +13,7 @@ from speechrnn.decoding.beam import BeamSearch
 from speechrnn.decoding.greedy import greedy
 from speechrnn.decoding.hotwords import Hotwords
 from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.decoding.ngram import NgramModel
 from speechrnn.errors import InputError
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, raw
 
@@ -121,6 +122,47 @@ def test_with_a_closed_vocabulary(log_probs, words, with_lm):
             language, worth = language_of(lm, text)
             expected[text] = (acoustic + worth, acoustic, language)
     assert_equal(search.search(log_probs), expected)
+
+
+ARPA = r"""\data\
+ngram 1=5
+ngram 2=4
+ngram 3=2
+\1-grams:
+-1.5 <unk> -0.2
+-99 <s> -0.4
+-0.7 </s>
+-0.5 a -0.3
+-0.9 ab -0.1
+\2-grams:
+-0.2 <s> a -0.25
+-0.6 a ab -0.15
+-0.3 a a
+-0.4 ab </s>
+\3-grams:
+-0.1 <s> a ab
+-0.35 a ab </s>
+\end\
+"""
+
+
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(log_probs=frames(), closed=st.booleans())
+def test_with_an_arpa_file(tmp_path, log_probs, closed):
+    """The states that the search carries give what the model says of whole sentences."""
+    path = tmp_path / "lm.arpa"
+    path.write_text(ARPA)
+    lm = NgramModel.read(path)
+    lexicon = Lexicon.from_words(["a", "ab"], LETTERS) if closed else None
+    expected = {}
+    for text, acoustic in texts_of(LETTERS, log_probs).items():
+        words = text.split()
+        unknown = sum(word not in ("a", "ab") for word in words)
+        if not (closed and unknown):
+            language = lm.score_sentence(words)
+            worth = 0.7 * language + 0.3 * len(words) - 1.5 * unknown
+            expected[text] = (acoustic + worth, acoustic, language)
+    assert_equal(BeamSearch(LETTERS, lm=lm, lexicon=lexicon, **EVERYTHING, **WEIGHTS).search(log_probs), expected)
 
 
 def segmentations(labels, spellings):
@@ -266,9 +308,8 @@ def test_a_narrow_beam_is_that_of_the_algorithm_as_written(width, threshold):
 
 
 def test_sure_log_probs_give_what_greedy_gives():
-    rng = np.random.default_rng(0)
     log_probs = np.log(np.full((50, 4), 1e-9, np.float32))
-    log_probs[np.arange(50), rng.integers(0, 4, 50)] = 0
+    log_probs[np.arange(50), np.random.default_rng(0).integers(0, 4, 50)] = 0
     best = BeamSearch(LETTERS).search(log_probs)[0]
     assert best.text == LETTERS.decode(greedy(log_probs)) != ""
     assert best.acoustic == pytest.approx(0, abs=1e-4)

@@ -34,13 +34,14 @@ def test_a_hotword_wins_over_what_sounds_alike():
 
 def test_a_hotword_survives_pruning_long_before_it_is_whole():
     """Each letter is worse than another: without what is lent, the threshold and the width would drop the prefix."""
-    log_probs = spoken("GUGGENHEIM", "XXXXXXXXXX", lead=2.0)
-    hotwords = Hotwords({"GUGGENHEIM": 3.0}, upper, LETTERS)
+    log_probs = spoken("GUGGENHEIM", "XXXXXXXXXX", lead=3.0)
+    hotwords = Hotwords({"GUGGENHEIM": 4.0}, upper, LETTERS)
     assert texts(log_probs, hotwords=hotwords, score_threshold=2.5)[0] == "GUGGENHEIM"
     assert texts(log_probs, hotwords=hotwords, width=2, score_threshold=2.5)[0] == "GUGGENHEIM"
 
 
 def test_what_is_not_finished_is_given_back():
+    """And what was lent has dropped nothing else meanwhile, though it is more than the threshold."""
     log_probs = spoken("NADJ", "NATH")  # the beginning of the hotword only
     with_it = BeamSearch(LETTERS, hotwords=Hotwords({"NADJA": 5.0}, upper, LETTERS)).search(log_probs)
     assert [(h.text, pytest.approx(h.score)) for h in BeamSearch(LETTERS).search(log_probs)[:1]] == [
