@@ -76,8 +76,7 @@ def texts_of(tokenizer, log_probs):
 def language_of(lm, text):
     if lm is None:
         return 0.0, 0.0
-    words = text.split()
-    language, unknown = lm.text(words)
+    language, unknown = lm.text(words := text.split())
     worth = WEIGHTS["lm_weight"] * language + WEIGHTS["word_bonus"] * len(words) - WEIGHTS["unknown_penalty"] * unknown
     return language, worth
 
@@ -236,20 +235,18 @@ def test_a_token_below_the_threshold_is_a_token_without_probability(log_probs, t
         out[:, 0] = False
         pruned[out] = -np.inf
     expected = {text: (p, p, 0.0) for text, p in texts_of(LETTERS, pruned).items() if p > -np.inf}
-    search = BeamSearch(LETTERS, **{**EVERYTHING, "token_threshold": threshold})
-    assert_equal(search.search(log_probs), expected)
+    assert_equal(BeamSearch(LETTERS, **{**EVERYTHING, "token_threshold": threshold}).search(log_probs), expected)
 
 
-def speech(seed, length=120, tokens=LETTERS):
-    scores = np.random.default_rng(seed).normal(0, 3, (length, len(tokens)))
+def speech(seed, length=120):
+    scores = np.random.default_rng(seed).normal(0, 3, (length, 4))
     scores[:, 0] += np.random.default_rng(seed).choice([0, 12], length)  # many frames that are blank without a doubt
     return (scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)).astype(np.float32)
 
 
 def test_a_batch_is_its_utterances_alone(monkeypatch):
     monkeypatch.setattr(beam_module, "BATCH", 3)
-    lm = Bigrams(["a", "ab", "bba"])
-    search = BeamSearch(LETTERS, 8, lm=lm, **WEIGHTS)
+    search = BeamSearch(LETTERS, 8, lm=Bigrams(["a", "ab", "bba"]), **WEIGHTS)
     batch = [speech(seed, length) for seed, length in enumerate([40, 0, 120, 1, 77, 40, 3])]
     assert search.search_batch(batch) == [search.search(log_probs) for log_probs in batch]
     assert search.search_batch([]) == []
@@ -258,8 +255,7 @@ def test_a_batch_is_its_utterances_alone(monkeypatch):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_keeps_its_width_and_finds_what_wider_ones_find(seed):
     log_probs = speech(seed)
-    narrow = BeamSearch(LETTERS, 4).search(log_probs)
-    wide = BeamSearch(LETTERS, 64).search(log_probs)
+    narrow, wide = (BeamSearch(LETTERS, width).search(log_probs) for width in (4, 64))
     assert len(narrow) <= 4 < len(wide) <= 64
     assert wide[0].score >= narrow[0].score - 1e-6
     every = {h.text: h.acoustic for h in BeamSearch(LETTERS, 2000, score_threshold=60).search(log_probs)}
@@ -318,10 +314,10 @@ def test_sure_log_probs_give_what_greedy_gives():
 @pytest.mark.parametrize("lexicon", [None, Lexicon.from_words(["ab"], LETTERS)])
 def test_nothing_said_is_an_empty_text(lexicon):
     search = BeamSearch(LETTERS, lexicon=lexicon)
-    blank = np.tile(np.float32([0, -30, -30, -30]), (25, 1))
-    for log_probs in (blank[:0], blank[:1], blank):
-        assert [h.text for h in search.search(log_probs)] == [""]
-        assert search.search(log_probs)[0].acoustic == pytest.approx(0)
+    blank = np.tile(np.float32([-0.01, -30, -30, -30]), (25, 1))
+    for frames in (0, 1, 25):
+        assert [h.text for h in search.search(blank[:frames])] == [""]
+        assert search.search(blank[:frames])[0].acoustic == pytest.approx(-0.01 * frames)
     only = np.full((3, 4), -np.inf, np.float32)
     only[:, 0] = 0
     assert search.search(only)[0].text == ""

@@ -40,6 +40,14 @@ def test_a_hotword_survives_pruning_long_before_it_is_whole():
     assert texts(log_probs, hotwords=hotwords, width=2, score_threshold=2.5)[0] == "GUGGENHEIM"
 
 
+def test_a_hotword_wins_over_silence():
+    log_probs = np.full((4, len(LETTERS)), -15.0)
+    log_probs[:, 0] = 0
+    log_probs[[0, 2], LETTERS.encode("AB")] = -3
+    assert texts(log_probs, score_threshold=2.5)[0] == ""
+    assert texts(log_probs, score_threshold=2.5, hotwords=Hotwords({"AB": 4.0}, upper, LETTERS))[0] == "AB"
+
+
 def test_what_is_not_finished_is_given_back():
     """And what was lent has dropped nothing else meanwhile, though it is more than the threshold."""
     log_probs = spoken("NADJ", "NATH")  # the beginning of the hotword only
