@@ -51,8 +51,8 @@ def ours(job):
             searches[key] = batch, BeamSearch(tokenizer, lm=used, lexicon=lexicon, **settings)
         batch, search = searches[key]
         if batch:
-            return [found[0].text for found in search.search_batch(log_probs)]
-        return [search.search(each)[0].text for each in log_probs]
+            return [found[0].text for found in search.search_batch(log_probs, 1)]
+        return [search.search(each, 1)[0].text for each in log_probs]
 
     return decode
 

@@ -128,15 +128,16 @@ class BeamSearch:
         self._most_lent = float(hotwords.lent.max()) if hotwords else 0.0
         self._most_gained = max(word_bonus, 0.0) + self._most_lent + (float(hotwords.earned.max()) if hotwords else 0.0)
 
-    def search(self, log_probs: np.ndarray) -> list[Hypothesis]:
+    def search(self, log_probs: np.ndarray, nbest: int | None = None) -> list[Hypothesis]:
         """The texts that are left at the end, best first; see `search_batch`."""
-        return self.search_batch([log_probs])[0]
+        return self.search_batch([log_probs], nbest)[0]
 
-    def search_batch(self, batch: Sequence[np.ndarray]) -> list[list[Hypothesis]]:
+    def search_batch(self, batch: Sequence[np.ndarray], nbest: int | None = None) -> list[list[Hypothesis]]:
         """The texts of each utterance that are left at the end, best first; of no frames, the empty text.
 
         Args:
             batch: log-probabilities (frames, tokens), natural logs; token 0 is the blank.
+            nbest: how many texts of an utterance are wanted at most; None is all.
 
         Raises:
             InputError: there is NaN among them, or their shape is not the tokenizer's.
@@ -149,11 +150,11 @@ class BeamSearch:
         for begin in range(0, len(batch), BATCH):
             chosen = by_length[begin : begin + BATCH]
             frames = Frames([batch[i] for i in chosen], self.token_threshold, self.boundary)
-            for i, found in zip(frames.order, self._search(frames), strict=True):
+            for i, found in zip(frames.order, self._search(frames, nbest), strict=True):
                 results[chosen[i]] = found
         return results
 
-    def _search(self, frames: Frames) -> list[list[Hypothesis]]:
+    def _search(self, frames: Frames, nbest: int | None) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance of the frames, in their order."""
         running = len(frames.lengths)
         prefixes = Prefixes()
@@ -167,7 +168,8 @@ class BeamSearch:
                 running -= 1
                 first = int(beam.utterance.searchsorted(running))
                 prefix, acoustic = beam.prefix[first:], beam.total[first:] + frames.tail[running]
-                results.append(hypotheses(prefixes, prefix, acoustic, self.word_scores, self.hotwords, self.tokenizer))
+                scorers = self.word_scores, self.hotwords, self.tokenizer
+                results.append(hypotheses(prefixes, prefix, acoustic, *scorers, nbest))
                 beam = Beam(*(column[:first] for column in beam))
             if running:
                 beam = self._step(prefixes, beam, frames, frames.first[:running] + step)

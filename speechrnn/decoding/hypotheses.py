@@ -17,6 +17,7 @@ def hypotheses(
     word_scores: WordScores,
     hotwords: Hotwords | None,
     tokenizer: Tokenizer,
+    nbest: int | None,
 ) -> list[Hypothesis]:
     """The texts of one utterance's prefixes (n,) with acoustic scores (n,), best first. Equal texts become one.
 
@@ -43,6 +44,17 @@ def hypotheses(
         after = hotwords.after[prefixes.hot.take(prefix), lexicon.boundary]
         bonus += np.where(ended, hotwords.earned.take(after), 0.0)
 
+    if (
+        nbest and lexicon.boundary is not None and not unfinished
+    ):  # a word ended by a boundary or by the end is the same text: spell few
+        base = np.where(ended, prefix, prefixes.parent.take(prefix))
+        choice = np.where(ended, end - prefixes.first_end.take(prefix), prefixes.choice.take(prefix))
+        _, first, group = np.unique(np.stack([base, choice]), axis=1, return_index=True, return_inverse=True)
+        merged = np.full(len(first), -np.inf)
+        np.logaddexp.at(merged, group.ravel(), acoustic)
+        best = np.argsort(-(merged + bonus[first]))[:nbest]
+        acoustic = merged[best]
+        prefix, end, language, bonus = (each[first[best]] for each in (prefix, end, language, bonus))
     paths = prefixes.paths(prefix)[::-1]
     grown = paths >= 0
     all_tokens, all_words = prefixes.token.take(paths), prefixes.word.take(paths)
@@ -58,7 +70,7 @@ def hypotheses(
             tokens = tokens if log_prob + worth > same.score else same.tokens
             log_prob = np.logaddexp(log_prob, same.acoustic)
         found[text] = Hypothesis(text, tuple(tokens), float(log_prob + worth), float(log_prob), float(lm))
-    return sorted(found.values(), key=lambda hypothesis: -hypothesis.score)
+    return sorted(found.values(), key=lambda hypothesis: -hypothesis.score)[:nbest]
 
 
 def _whole(tokens: list[int], boundary: int | None, unfinished: bool) -> list[int]:
