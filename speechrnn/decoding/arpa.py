@@ -100,9 +100,8 @@ class _Reader:
                     self.number = first_line + begin + row
                     if not fields or fields[0][:1] == b"\\":
                         self.fail(f"expected {count} {length}-grams as the header says, found {begin + row}")
-                    wanted = (
-                        f"a logarithm, {length} word{'s' * (length > 1)}" + "" if last else " and perhaps a back-off"
-                    )
+                    wanted = f"a logarithm, {length} word{'s' * (length > 1)}"
+                    wanted += "" if last else " and perhaps a back-off"
                     self.fail(f"expected {wanted}, found {_shown(b' '.join(fields))}")
             if len(rows) < end - begin:
                 self.number = first_line + begin + len(rows) - 1

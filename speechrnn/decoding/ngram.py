@@ -247,22 +247,24 @@ def _suffixes(model: BackoffTables, places: list[np.ndarray], begin: int, end: i
 
 
 def _quantise(values: np.ndarray, levels: int = LEVELS, none: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (n,) uint8 and a code book (levels,) float32: levels of equally many values, then Lloyd's iterations.
+    """Codes (n,) uint8 and a code book (levels,) float32 of small mean square error (Lloyd's algorithm).
 
-    With `none`, values equal to it get code 0 and the book's codes begin at 1.
+    With `none`, values equal to it get code 0, and the book is of codes from 1.
     """
-    used = values if none is None else values[values != none]
-    book = np.zeros(levels, np.float32)
-    if len(used):
-        ordered = np.sort(used).astype(np.float64)
-        sums = np.concatenate([[0.0], np.cumsum(ordered)])
-        ends = np.linspace(0, len(ordered), levels + 1).round().astype(np.int64)
+    used = np.sort(values if none is None else values[values != none]).astype(np.float64)
+    centres = np.unique(used)
+    if len(centres) > levels:
+        # Half of the first levels where the values are, half evenly apart, so that rare ones are not far from all.
+        evenly = np.linspace(used[0], used[-1], levels - levels // 2)
+        centres = np.sort(np.concatenate([used[:: len(used) // (levels // 2) + 1], evenly]))
+        sums = np.concatenate([[0.0], np.cumsum(used)])
         for _ in range(ITERATIONS):
-            counts = np.diff(ends)
-            means = np.diff(sums[ends])[counts > 0] / counts[counts > 0]
-            bounds = np.searchsorted(ordered, (means[1:] + means[:-1]) / 2)
-            ends = np.concatenate([[0], bounds, [len(ordered)]])
-        book[: len(means)], book[len(means) :] = means, means[-1]
+            ends = np.searchsorted(used, (centres[1:] + centres[:-1]) / 2)
+            ends = np.unique(np.concatenate([[0], ends, [len(used)]]))
+            centres = np.diff(sums[ends]) / np.diff(ends)
+    book = np.zeros(levels, np.float32)
+    book[: len(centres)] = centres
+    book[len(centres) :] = centres[-1] if len(centres) else 0
     codes = np.searchsorted((book[1:] + book[:-1]) / 2, values)
     return (codes if none is None else np.where(values == none, 0, codes + 1)).astype(np.uint8), book
 
