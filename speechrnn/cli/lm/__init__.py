@@ -10,6 +10,7 @@ TEXT is one sentence a line, plain or compressed (gzip, xz), or a manifest. `spe
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 from speechrnn.text import NORMALISERS, normaliser
@@ -60,6 +61,12 @@ def text_normaliser(args: argparse.Namespace):
 
     package = read_package(find_package(args.model)) if args.model else None
     return normaliser(args.normaliser or (package.normaliser if package else "raw")), package
+
+
+def show(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values on stdout, aligned."""
+    width = max(len(name) for name, _ in rows)
+    print("".join(f"{name:{width}}  {value}\n" for name, value in rows), end="")
 
 
 def tell(message: str) -> None:

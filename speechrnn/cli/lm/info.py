@@ -6,6 +6,8 @@ speechrnn lm info books.lm
 import argparse
 import os
 
+from speechrnn.cli.lm import show
+
 FIRST = 8  # words that are shown
 
 
@@ -14,7 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.cli.inspect.tables import table
     from speechrnn.decoding.backoff import START
     from speechrnn.decoding.ngram import MAGIC, NgramModel
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     likeliest = _best(model, model.start)[0][0]
     if likeliest != START and model.order > 1:
         rows.append((f"after {model.words[likeliest]}", _likeliest(model, _best(model, model.start)[0][2])))
-    print(table(rows))
+    show(rows)
     return 0
 
 

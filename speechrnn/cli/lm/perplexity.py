@@ -9,7 +9,7 @@ Unknown words are counted and not scored; what follows them is scored without th
 import argparse
 from itertools import chain
 
-from speechrnn.cli.lm import add_text_arguments, tell, text_normaliser
+from speechrnn.cli.lm import add_text_arguments, show, tell, text_normaliser
 from speechrnn.errors import InputError
 
 NAMED = 10  # unknown words, the most frequent ones
@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.cli.inspect.tables import table
     from speechrnn.decoding.ngram import NgramModel
     from speechrnn.decoding.ngram_counts import read_sentences
     from speechrnn.decoding.perplexity import measure
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         ),
         *((f"from {length}-grams", f"{n:,} ({n / total:.1%})") for length, n in enumerate(fit.hits, start=1)),
     ]
-    print(table(rows))
+    show(rows)
     if fit.unknown > fit.words / 2:
         example = next(word for word in model.words[3:] or model.words)
         tell(
