@@ -18,7 +18,8 @@ class WordScores:
 
     start: the state of the language model before the first word. ahead: (nodes + 1,), what the best word that can still be
     reached from a node is worth below the best of all, by its unigram probability; minus infinity for no node, -1. A prefix
-    is lent it while its last word grows, so that rare beginnings do not crowd out others until the model is asked.
+    is lent it while its last word grows, so that rare beginnings do not crowd out others until the model is asked: in an open
+    vocabulary, random letters would fill the beam, and in a closed one a beam of 4 lost twice as many words without it.
     """
 
     def __init__(
