@@ -72,21 +72,22 @@ class Text:
 def encode(
     sentences: Iterable[tuple[str, str]],
     normalise: Callable[[str], str],
-    progress: Callable[[int], None] = lambda tokens: None,
+    progress: Callable[[int], None] = lambda words: None,
 ) -> Text:
     """Sentences as ids, in the order in which their words first appear; empty ones are left out.
 
     Args:
         sentences: (where, text), as `read_sentences` gives them.
         normalise: what each text goes through.
-        progress: told now and then how many tokens there are.
+        progress: told now and then how many words there are.
 
     Raises:
         InputError: a word is one of <unk>, <s>, </s>.
     """
     words = Ids({word: id for id, word in enumerate(SPECIAL)})
     ids = array("i")
-    for number, (where, text) in enumerate(sentences, start=1):
+    read = 0
+    for where, text in sentences:
         found = normalise(text).split()
         if not found:
             continue
@@ -95,8 +96,9 @@ def encode(
         ids.append(START)
         ids.extend(map(words.__getitem__, found))
         ids.append(END)
-        if number % 100_000 == 0:
-            progress(len(ids))
+        read += 1
+        if read % 100_000 == 0:
+            progress(len(ids) - 2 * read)
     return Text(list(words), np.frombuffer(ids, np.int32) if ids else np.zeros(0, np.int32))
 
 

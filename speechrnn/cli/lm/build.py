@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         tell(f"{time.perf_counter() - began:6.1f} s  {message}")
 
     sentences = chain.from_iterable(map(read_sentences, args.texts))
-    text = encode(sentences, normalise, lambda tokens: lap(f"{tokens:,} words read"))
+    text = encode(sentences, normalise, lambda words: lap(f"{words:,} words read"))
     if not text.tokens:
         raise InputError(f"{' '.join(args.texts)}: expected text, one sentence a line, found no word in it")
     lap(f"{text.tokens:,} words in {text.sentences:,} sentences, {len(text.words) - 3:,} different words")
