@@ -34,7 +34,7 @@ def read_sentences(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
                 return
             opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
             with io.BufferedReader(opener(file), 1 << 20) if opener else file as lines:
-                for number, line in enumerate(lines, start=1):  # noqa: B007: the number is for the errors
+                for number, line in enumerate(lines, start=1):  # noqa: B007 (the errors name it)
                     yield f"{path}, line {number}", line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, line {number}: expected UTF-8: {error}") from None
