@@ -20,12 +20,15 @@ def plan(
 ) -> list[np.ndarray]:
     """The batches of one epoch: arrays of indices into `durations` (seconds), each index in exactly one of them.
 
-    A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance
-    is alone). The batches are in random order but for the first group of `world * accumulate`, which holds the longest: what
-    does not fit in memory fails in the first second. With `shortest_first` the others come by length (the curriculum
-    of Deep Speech 2, arXiv 1512.02595, section 3.2). The number of batches is a multiple of `world * accumulate`; step s
-    consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice
-    the accumulation.
+    A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance is
+    alone, and two of the shortest share a batch where all being alone would not fill the last update). The batches are in
+    random order but for the first group of `world * accumulate`, which holds the longest: what does not fit in memory fails
+    in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2, arXiv 1512.02595,
+    section 3.2). The number of batches is a multiple of `world * accumulate`; step s consists of the batches
+    [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice the accumulation.
+
+    Raises:
+        InputError: there are fewer utterances than batches in an update.
     """
     seconds = np.asarray(durations, dtype=np.float64)
     random = np.random.default_rng([seed, epoch])
@@ -39,15 +42,18 @@ def plan(
             longest = seconds[index]
         batches[-1].append(int(index))
     group = world * accumulate
-    while len(batches) % group:
+    if len(seconds) < group:
+        raise InputError(
+            f"{len(seconds)} utterances cannot be spread over {group} batches an update: "
+            "lower optimiser.accumulate, or use fewer processes"
+        )
+    while len(batches) % group and len(batches) < len(seconds):
         fullest = max(range(len(batches)), key=lambda i: len(batches[i]))
         batch = batches[fullest]
-        if len(batch) == 1:
-            raise InputError(
-                f"{len(seconds)} utterances cannot be spread over {group} batches an update: "
-                "lower optimiser.accumulate or data.max_seconds"
-            )
         batches[fullest : fullest + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+    if surplus := len(batches) % group:  # each utterance is alone: pair the shortest
+        shortest = batches[-2 * surplus :]
+        batches[-2 * surplus :] = [a + b for a, b in zip(shortest[::2], shortest[1::2], strict=True)]
     padded = [seconds[batch].max() * len(batch) for batch in batches]
     first = np.argsort(padded, kind="stable")[::-1][:group]
     rest = random.permutation(np.setdiff1d(np.arange(len(batches)), first))
