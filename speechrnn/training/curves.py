@@ -1,69 +1,17 @@
-"""How a run goes: its log as columns of numbers, and `curves.png`."""
+"""How a run goes, as a picture: `curves.png`."""
 
-import json
 import os
 import sys
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from speechrnn.errors import InputError
+from speechrnn.training.log import Columns, read_log
 from speechrnn.training.pictures import new_figure, save_picture
 
-EPOCH_KEYS = {"train_loss", "dev_loss", "dev_wer", "minutes"}  # what only the row of an epoch has
-LARGEST = 1e30  # about what float32 holds: more is as good as infinite, and cannot be drawn
 POINTS = 500  # a line: as many as a panel is wide; each is the mean of the updates that it stands for
-
-Columns = Mapping[str, np.ndarray]  # key: (rows,) float64, NaN where a row has no usable number
-
-
-class Log(NamedTuple):
-    """A run's log.jsonl: the rows of its updates and those of its epochs, each as columns with at least `step`."""
-
-    updates: Columns
-    epochs: Columns
-
-
-def read_log(path: str | os.PathLike) -> Log:
-    """Read a log.jsonl. A last line that was cut off is left out.
-
-    Raises:
-        InputError: it cannot be read, or another line is not a JSON object.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected the log of a training run (JSON lines): {error}") from None
-    updates: list[dict] = []
-    epochs: list[dict] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(lines):
-                break
-            row = None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: expected a JSON object, found {line[:60]!r}")
-        (epochs if row.keys() & EPOCH_KEYS else updates).append(row)
-    return Log(_columns(updates), _columns(epochs))
-
-
-def _columns(rows: list[dict]) -> Columns:
-    keys = dict.fromkeys(["step", *(key for row in rows for key in row)])
-    columns = {key: np.array([_number(row.get(key)) for row in rows]) for key in keys}
-    columns["step"] = np.where(np.isnan(columns["step"]), np.arange(1, len(rows) + 1), columns["step"])
-    return columns
-
-
-def _number(value: Any) -> float:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST
-    return float(value) if usable else float("nan")
 
 
 def draw_curves(log_path: str | os.PathLike, picture_path: str | os.PathLike) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import speechrnn
 from speechrnn.manifest import write_atomically
 from speechrnn.scoring.results import git_commit
+from speechrnn.training.log import read_lines
 
 
 def environment() -> dict:
@@ -47,11 +48,11 @@ def write_environment(folder: str | os.PathLike) -> None:
     """Add a line to the environment.jsonl of a run's folder: one each time that the run starts or goes on.
 
     Raises:
-        OSError: it cannot be written.
+        InputError, OSError: it cannot be read, or not be written.
     """
     path = Path(folder) / "environment.jsonl"
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    write_atomically(path, before + json.dumps(environment(), ensure_ascii=False) + "\n")
+    lines = [*(line.contents for line in read_lines(path)), json.dumps(environment(), ensure_ascii=False).encode()]
+    write_atomically(path, b"".join(line + b"\n" for line in lines))
 
 
 def command_line(arguments: list[str]) -> str:

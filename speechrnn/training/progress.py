@@ -6,15 +6,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
 from speechrnn.training.checkpoint import Position
 from speechrnn.training.curves import draw_curves
 from speechrnn.training.environment import write_environment
+from speechrnn.training.log import is_epoch, keep_rows
 
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:
@@ -29,23 +30,13 @@ def progress_over(what: str) -> Callable[[Sequence], Iterable]:
 
 class Progress:
     """The logs of a run that has come to `at`; a context manager. What an interrupted run logged beyond is dropped, for it will
-    be done again. Only the process that `speaks` writes."""
+    be done again. Only the process that `speaks` writes, from the first update on: a run that is finished gets nothing new."""
 
     def __init__(self, folder: Path, at: Position, speaks: bool = True):
-        self._speaks, self._bar = speaks, None
-        if not speaks:
-            return
-        from torch.utils.tensorboard import SummaryWriter
-
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "log.jsonl"
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
-            write_atomically(path, "".join(line + "\n" for line in lines if _is_done(json.loads(line), at)))
-        write_environment(folder)
-        self._folder, self._log = folder, open(path, "a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder), purge_step=at.step + 1)
-        if sys.stderr.isatty():
+        self._folder, self._begins_at, self._speaks = folder, replace(at), speaks
+        self._log: TextIO | None = None
+        self._bar = None
+        if speaks and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -61,7 +52,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar:
             self._bar.stop()
-        if self._speaks:
+        if self._log:
             self._log.close()
             self._board.close()
 
@@ -99,7 +90,7 @@ class Progress:
 
     def flush(self) -> None:
         """Bring the log to the disk: before a checkpoint is written, which goes on from there."""
-        if self._speaks:
+        if self._log:
             self._log.flush()
             os.fsync(self._log.fileno())
 
@@ -109,7 +100,18 @@ class Progress:
         else:
             print(text, file=sys.stderr, flush=True)
 
+    def _open(self) -> TextIO:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "log.jsonl"
+        keep_rows(path, partial(_is_done, self._begins_at))
+        write_environment(self._folder)
+        self._board = SummaryWriter(str(self._folder), purge_step=self._begins_at.step + 1)
+        return open(path, "a", encoding="utf-8")
+
     def _write(self, row: dict) -> None:
+        self._log = self._log or self._open()
         finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         self._log.write(json.dumps(finite, ensure_ascii=False) + "\n")
         for name, value in row.items():
@@ -117,6 +119,6 @@ class Progress:
                 self._board.add_scalar(name, value, row["step"])
 
 
-def _is_done(row: dict, at: Position) -> bool:
+def _is_done(at: Position, row: dict) -> bool:
     """Whether the logged update, or epoch, lies before the position."""
-    return row["epoch"] <= at.epoch if "train_loss" in row else row["step"] <= at.step
+    return row["epoch"] <= at.epoch if is_epoch(row) else row["step"] <= at.step

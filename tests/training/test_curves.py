@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from speechrnn.errors import InputError
-from speechrnn.training.curves import POINTS, draw_curves, read_log, thinned
+from speechrnn.training.curves import POINTS, draw_curves, thinned
 
 
 def update(step, **more):
@@ -73,20 +73,11 @@ def test_more_of_the_log_is_another_picture(tmp_path):
     assert np.abs(pictures[1] - pictures[2]).max() == 0
 
 
-def test_rows_become_columns(tmp_path):
-    log = tmp_path / "log.jsonl"
-    log.write_text('{"step": 1, "loss": 3.5}\n{"step": 2, "loss": null}\n{"step": 2, "train_loss": 4}\n{"step": 3, "lo')
-    updates, epochs = read_log(log)
-    np.testing.assert_array_equal(updates["step"], [1, 2])
-    np.testing.assert_array_equal(updates["loss"], [3.5, np.nan])
-    np.testing.assert_array_equal(epochs["train_loss"], [4])
-
-
 @pytest.mark.parametrize("contents", [b'{"step": 1\n{"step": 2}\n', b"7\n", b"\xff\n"])
 def test_a_damaged_log_is_named(tmp_path, contents):
     log = tmp_path / "log.jsonl"
     log.write_bytes(contents)
-    with pytest.raises(InputError, match=r"log\.jsonl"):
+    with pytest.raises(InputError, match=r"log\.jsonl, line 1: expected a JSON object"):
         draw_curves(log, tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
 
@@ -110,7 +101,7 @@ def test_twenty_thousand_updates_take_little(tmp_path):
     draw(log)  # with the imports
     began = time.process_time()
     draw_curves(log, tmp_path / "curves.png")
-    assert time.process_time() - began < 1.0  # 0.35 s where it was written: room for slow machines
+    assert time.process_time() - began < 1.0  # 0.2 s where it was written: room for slow machines
 
 
 def test_without_matplotlib_one_warning_and_no_picture(tmp_path):

@@ -1,6 +1,5 @@
 """A training run as a table: how it went, what it was asked to do, and what it left."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from speechrnn.cli.inspect.tables import counted, settings, table
-from speechrnn.errors import InputError
 from speechrnn.training.checkpoint import Checkpoint
 from speechrnn.training.config import Config
-from speechrnn.training.curves import Columns, Log, draw_curves, read_log
+from speechrnn.training.curves import draw_curves
 from speechrnn.training.export import find_checkpoint
+from speechrnn.training.log import Columns, Log, read_log, read_rows
 
 RECORDED = ("date", "speechrnn", "commit", "torch", "cpu", "gpus", "world_size")  # of the environment
 
@@ -25,7 +24,7 @@ def show_run(target: str, folder: str | None) -> list[Path]:
     """
     run = Path(target)
     log_path = run / "log.jsonl"
-    log = read_log(log_path) if log_path.exists() else Log({"step": np.zeros(0)}, {"step": np.zeros(0)})
+    log = read_log(log_path)
     kept = checkpoints(run)
     print(progress_table(run, log))
     files = [(str(path.relative_to(run)), f"{path.stat().st_size / 1e6:.1f}") for path in kept]
@@ -48,7 +47,7 @@ def checkpoints(run: Path) -> list[Path]:
 def progress_table(run: Path, log: Log) -> str:
     """How far the run has come, how well, how fast, and on what, as text."""
     updates, epochs = log
-    skipped, starts = json_rows(run / "bad_batches.jsonl"), json_rows(run / "environment.jsonl")
+    skipped, starts = read_rows(run / "bad_batches.jsonl"), read_rows(run / "environment.jsonl")
     facts = [
         ("epochs", f"{_last(epochs, 'epoch', '.0f')}"),
         ("updates", f"{max([*updates['step'][-1:], *epochs['step'][-1:]], default=0):.0f}"),
@@ -112,20 +111,3 @@ def parameters_table(checkpoint: Checkpoint) -> str:
         counts[part] = counts.get(part, 0) + weight.numel()
     rows = [(part, f"{count:,}") for part, count in counts.items()]
     return table([("part", "parameters"), *rows, ("all", f"{sum(counts.values()):,}")], numbers=(1,))
-
-
-def json_rows(path: Path) -> list[dict]:
-    """The rows of a file of JSON lines; none if there is no such file. A last line that was cut off is left out.
-
-    Raises:
-        InputError: another line is not a JSON object.
-    """
-    try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
-    except FileNotFoundError:
-        return []
-    except ValueError as error:  # JSON, or its letters
-        raise InputError(f"{path}: expected JSON lines: {error}") from None
-    if not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path}: expected a JSON object on each line")
-    return rows
