@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from speechrnn.audio import read_audio
@@ -23,8 +26,10 @@ class AudioCache:
         key = hashlib.sha256(json.dumps([sample_rate, *map(_fingerprint, utterances)]).encode()).hexdigest()[:16]
         samples, index = Path(folder, f"{key}.int16"), Path(folder, f"{key}.json")
         if not _whole(samples, index):
-            _decode(utterances, sample_rate, samples, index, progress)
-        contents = json.loads(index.read_text())
+            with _alone(Path(folder), key):
+                if not _whole(samples, index):  # else another process has decoded it meanwhile
+                    _decode(utterances, sample_rate, samples, index, progress)
+        contents = json.loads(index.read_text(encoding="utf-8"))
         self.unreadable: dict[str, str] = contents["unreadable"]
         self._spans: dict[str, list[int]] = contents["spans"]
         self._samples = np.memmap(samples, dtype=np.int16, mode="r")
@@ -42,10 +47,41 @@ class AudioCache:
 
 def _whole(samples: Path, index: Path) -> bool:
     """Whether both files of a cache are there, and the samples are as long as the index says."""
-    if not index.exists() or not samples.exists():
+    try:
+        spans = json.loads(index.read_text(encoding="utf-8"))["spans"]
+        return samples.stat().st_size == 2 * max(end for _, end in spans.values())
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):  # the others: a damaged index
         return False
-    end = max(span[1] for span in json.loads(index.read_text())["spans"].values())
-    return samples.stat().st_size == 2 * end
+
+
+@contextmanager
+def _alone(folder: Path, key: str) -> Iterator[None]:
+    """A block that one process at a time goes through for a cache; the others wait. What killed processes left half decoded is
+    removed first, of this cache and of all others that nobody decodes: a lock ends with its process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _lock(folder, key)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"{folder}: another process decodes the same audio; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        for partial in folder.glob("*.part"):
+            _remove(partial, key)
+        yield
+    finally:
+        lock.release()
+
+
+def _remove(partial: Path, locked: str) -> None:
+    """Remove a half decoded file, unless it is of a cache that another process decodes now. Ours is the one that is `locked`."""
+    key = partial.name.split(".")[0]
+    with suppress(filelock.Timeout), nullcontext() if key == locked else _lock(partial.parent, key).acquire(timeout=0):
+        partial.unlink(missing_ok=True)
+
+
+def _lock(folder: Path, key: str) -> filelock.BaseFileLock:
+    return filelock.FileLock(folder / f"{key}.lock")
 
 
 def _fingerprint(utterance: Utterance) -> list:

@@ -1,6 +1,8 @@
 """The cache of decoded audio: what it holds, when it decodes again, and what it says of files that cannot be read."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import soundfile
 from speechrnn.audio import read_audio
 from speechrnn.data.audio_cache import AudioCache
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance
+from speechrnn.manifest import Utterance, write_manifest
 
 RATE = 16000
 
@@ -104,5 +106,89 @@ def test_a_decoding_that_is_interrupted_leaves_nothing_that_passes_for_a_cache(u
     folder = tmp_path / "cache"
     with pytest.raises(KeyboardInterrupt):
         AudioCache(utterances, RATE, folder, progress=interrupted)
-    assert list(folder.iterdir()) == []
+    assert {path.suffix for path in folder.iterdir()} == {".lock"}
     assert decodes(utterances, RATE, folder)[1] == 5
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"7", b'{"spans": {}}', b'{"spans": {"plain": 3}}'])
+def test_a_damaged_index_is_made_again(utterances, tmp_path, damage):
+    folder = tmp_path / "cache"
+    AudioCache(utterances, RATE, folder)
+    next(folder.glob("*.json")).write_bytes(damage)
+    again, count = decodes(utterances, RATE, folder)
+    assert count == 5 and again.samples("plain") == 4000
+
+
+# Decodes the cache in a folder, and dawdles: it says when it has begun, and goes on when the file `go` is there.
+DECODER = """\
+import sys, time
+from pathlib import Path
+from speechrnn.data.audio_cache import AudioCache
+from speechrnn.manifest import read_manifest
+
+def dawdling(utterances):
+    for number, utterance in enumerate(utterances):
+        print(number, flush=True)
+        while number == 1 and not Path(sys.argv[3]).exists():
+            time.sleep(0.01)
+        yield utterance
+
+cache = AudioCache(read_manifest(sys.argv[1]), 16000, sys.argv[2], progress=dawdling)
+print("whole", cache.samples("plain"), flush=True)
+"""
+
+
+def decoder(tmp_path, utterances, folder):
+    """A started process that decodes, and what it waits for."""
+    write_manifest(tmp_path / "all.jsonl", utterances)
+    go = tmp_path / "go"
+    return subprocess.Popen(
+        [sys.executable, "-c", DECODER, tmp_path / "all.jsonl", folder, go],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ), go
+
+
+def test_of_two_processes_one_decodes_and_the_other_waits_for_it(utterances, tmp_path):
+    folder = tmp_path / "cache"
+    first, go = decoder(tmp_path, utterances, folder)
+    assert first.stdout.readline() == "0\n"
+    second, _ = decoder(tmp_path, utterances, folder)
+    assert second.stderr.readline() == f"{folder}: another process decodes the same audio; waiting for it\n"
+    go.touch()
+    said = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert said == ["1\n2\n3\n4\nwhole 4000\n", "whole 4000\n"]
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_killed_process_leaves_nothing_for_long_and_a_living_one_is_let_alone(utterances, tmp_path):
+    folder = tmp_path / "cache"
+    killed, go = decoder(tmp_path, utterances, folder)
+    assert killed.stdout.readline() == "0\n" and killed.stdout.readline() == "1\n"
+    (half,) = folder.glob("*.part")
+    AudioCache(utterances[:1], RATE, folder)  # another cache, while it lives
+    assert half.exists()
+    killed.kill()
+    killed.communicate()
+    assert half.exists()
+    AudioCache(utterances[:2], RATE, folder)  # yet another
+    assert not half.exists()
+    killed, _ = decoder(tmp_path, utterances, folder)
+    assert killed.stdout.readline() == "0\n" and killed.stdout.readline() == "1\n"
+    killed.kill()
+    killed.communicate()
+    assert decodes(utterances, RATE, folder)[1] == 5  # the same
+    assert not list(folder.glob("*.part"))
+
+
+def test_a_whole_cache_is_read_where_nothing_can_be_written(utterances, tmp_path):
+    folder = tmp_path / "cache"
+    AudioCache(utterances, RATE, folder)
+    next(folder.glob("*.lock")).unlink()
+    folder.chmod(0o555)
+    try:
+        assert decodes(utterances, RATE, folder)[1] == 0
+        assert not list(folder.glob("*.lock"))
+    finally:
+        folder.chmod(0o755)
