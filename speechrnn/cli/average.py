@@ -3,10 +3,14 @@
   speechrnn average runs/mine -o runs/mine/averaged.pt        the best ones that the run kept (checkpoints.best)
   speechrnn average runs/mine/checkpoints/step-*.pt -o averaged.pt
 
-Export and evaluate the result like any checkpoint; choose between it and the others on a dev set.
+Of a run without a dev set, which has no best ones, the last are taken (checkpoints.last). Export and evaluate the result like any
+checkpoint; choose between it and the others on a dev set.
 """
 
 import argparse
+from pathlib import Path
+
+from speechrnn.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,17 +24,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Average."""
     import sys
-    from pathlib import Path
 
-    from speechrnn.errors import InputError
-    from speechrnn.training.checkpoint import Checkpoints, averaged, write_checkpoint
+    from speechrnn.training.checkpoint import averaged, read_checkpoint, write_checkpoint
 
-    paths: list[Path] = []
-    for path in map(Path, args.inputs):
-        kept = Checkpoints(path)
-        paths += (kept.by_wer() or kept.by_step()) if path.is_dir() else [path]
+    folder = Path(args.output).resolve().parent
+    if folder.name == "checkpoints":
+        raise InputError(f"-o {args.output}: a run that goes on would take it for its own; write it beside {folder}")
+    paths = [path for given in args.inputs for path in checkpoints(Path(given))]
     if len(paths) < 2:
-        raise InputError(f"{' '.join(args.inputs)}: expected two checkpoints or more, found {len(paths)}")
+        raise InputError(
+            f"{' '.join(args.inputs)}: expected two checkpoints or more, found 1 (checkpoints.best says how many a run keeps)"
+        )
+    for path in paths:
+        if not read_checkpoint(path).optimiser:
+            raise InputError(f"{path}: expected a checkpoint that training wrote, found an average of some")
     write_checkpoint(args.output, averaged(paths))
     print(f"{args.output}: the average of {', '.join(path.name for path in paths)}", file=sys.stderr)
     return 0
+
+
+def checkpoints(given: Path) -> list[Path]:
+    """The checkpoint itself, or of a run's folder the best ones, or the last where no dev set chose a best.
+
+    Raises:
+        InputError: there is none.
+    """
+    from speechrnn.training.checkpoint import Checkpoints
+
+    if not given.is_dir():
+        if not given.exists():
+            raise InputError(f"{given}: expected a run's folder or a checkpoint, found nothing of that name")
+        return [given]
+    kept = Checkpoints(given)
+    found = kept.by_wer() or kept.by_step()
+    if not found:
+        raise InputError(f"{given}: expected a run's folder, found no checkpoint in {kept.folder}")
+    return found
