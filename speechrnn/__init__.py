@@ -8,25 +8,38 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from speechrnn.decoding.decoder import HotwordWeights, Lm
     from speechrnn.recognizer import Recognizer
     from speechrnn.transcript import Transcript
 
 __all__ = ["InputError", "Recognizer", "Transcript", "__version__", "load"]
 
 
-def load(name_or_path: str | os.PathLike | None = None, threads: int | None = None) -> "Recognizer":
+def load(
+    name_or_path: str | os.PathLike | None = None,
+    threads: int | None = None,
+    *,
+    lm: "Lm" = None,
+    hotwords: "HotwordWeights" = None,
+    beam: int | None = None,
+    nbest: int | None = None,
+) -> "Recognizer":
     """A recogniser with a model package: a bundled one by its name, one in a directory, or the default one.
 
     Args:
         name_or_path: the package; None is the default one.
         threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
+        lm: a language model's file (of `speechrnn lm build`, or ARPA); None is the package's own if it has one, False none.
+        hotwords: words and phrases to favour, or a dict with a weight for each.
+        beam: how wide the search is; None is what the package says.
+        nbest: how many hypotheses a transcript shall have at most; None is none but the text.
 
     Raises:
-        speechrnn.InputError: there is no such package, or it cannot be used.
+        speechrnn.InputError: there is no such package, or it cannot be used, or not with these.
     """
     from speechrnn.recognizer import Recognizer
 
-    return Recognizer(name_or_path, threads)
+    return Recognizer(name_or_path, threads, lm=lm, hotwords=hotwords, beam=beam, nbest=nbest)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,13 +3,15 @@
 model.onnx     waveform in, log-probabilities out; see `speechrnn.acoustic`
 tokens.txt     the tokenizer: "token id" a line
 model.json     what `Package` holds, under the same names
+lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.decoding.language_model`
 MODEL_CARD.md  data, licences, figures, limits
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,12 @@ DEFAULT = "an4"  # the bundled package that is used when none is named
 BUNDLED = Path(__file__).parent / "pretrained"
 FILES = ("model.onnx", "tokens.txt", "model.json")
 
+LM = "lm"  # the folder
+
 OUTPUT_CASES = ("lower", "upper", "as_is")
+METHODS = ("greedy", "beam")
+# What else the decoder's description may hold, and the least that each may be.
+WEIGHTS = {"beam": 1, "lm_weight": 0.0, "word_bonus": float("-inf"), "unknown_penalty": 0.0}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,9 @@ class Package:
     """A model package's description, read and checked.
 
     `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
-    `normaliser` is what the training texts went through, `output_case` what transcripts go through.
+    `normaliser` is what the training texts went through, `output_case` what transcripts go through. `decoder` holds the
+    `method`, greedy or beam, and optionally the `beam`'s width, `lm_weight`, `word_bonus` and `unknown_penalty` of the beam
+    search, and `confidence` (see `speechrnn.decoding.confidence`).
     """
 
     format: int
@@ -53,6 +62,17 @@ class Package:
     @property
     def model_path(self) -> Path:
         return self.directory / "model.onnx"
+
+    @property
+    def lm_directory(self) -> Path | None:
+        """Where the language model is; None if the package has none."""
+        return self.directory / LM if (self.directory / LM).exists() else None
+
+    @property
+    def calibration(self) -> tuple[float, float]:
+        """What confidences of words go through; see `speechrnn.decoding.confidence`. (1, 0) leaves them as they are."""
+        a, b = self.decoder.get("confidence", (1.0, 0.0))
+        return a, b
 
     @property
     def samples_per_frame(self) -> int:
@@ -117,8 +137,7 @@ def _check(where: str, description: Any) -> None:
     ):
         if description[name] not in known:
             raise InputError(f"{where}: {name}: expected {' or '.join(map(repr, known))}, found {description[name]!r}")
-    if description["decoder"].get("method") != "greedy":
-        raise InputError(f"{where}: decoder: expected the method 'greedy', found {description['decoder']!r}")
+    _check_decoder(where, description["decoder"])
     try:
         normaliser(description["normaliser"])
     except InputError as error:
@@ -126,6 +145,20 @@ def _check(where: str, description: Any) -> None:
     hop = description["seconds_per_frame"] * description["sample_rate"]
     if round(hop) < 1 or abs(hop - round(hop)) > 1e-3:
         raise InputError(f"{where}: seconds_per_frame: expected a whole number of samples, found {hop:g}")
+
+
+def _check_decoder(where: str, decoder: Mapping[str, Any]) -> None:
+    if decoder.get("method") not in METHODS:
+        raise InputError(f"{where}: decoder: expected the method 'greedy' or 'beam', found {dict(decoder)!r}")
+    for name, least in WEIGHTS.items():
+        value, kind = decoder.get(name, 1), int if name == "beam" else int | float
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < float("inf"):
+            wanted = "a whole number" if name == "beam" else "a number"
+            limit = "" if least == float("-inf") else f" of {least:g} or more"
+            raise InputError(f"{where}: decoder: {name}: expected {wanted}{limit}, found {value!r}")
+    pair = decoder.get("confidence", [1, 0])
+    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(v, int | float) for v in pair):
+        raise InputError(f"{where}: decoder: confidence: expected two numbers, found {pair!r}")
 
 
 def bundled() -> list[str]:
@@ -189,15 +222,73 @@ def write_package(
         raise InputError(
             f"{directory}: would be replaced, and it also holds {', '.join(others[:5])}: move that away first"
         )
+    with _replacing(directory) as partial:
+        write_atomically(partial / "model.onnx", model_onnx)
+        write_atomically(partial / "tokens.txt", tokenizer.lines())
+        write_atomically(partial / "model.json", _json(description))
+        write_atomically(partial / "MODEL_CARD.md", card)
+
+
+def write_decoder(
+    package: Package,
+    decoder: Mapping[str, Any],
+    directory: str | os.PathLike,
+    write_lm: Callable[[Path], None] | None = None,
+) -> None:
+    """Write a package with another decoder's description, and perhaps another language model, complete or not at all.
+
+    Args:
+        package: what everything else is taken from.
+        decoder: the new description; what `confidence` the package has is kept.
+        directory: the package itself, or where the new one goes.
+        write_lm: writes a new language model into the folder of that name; None keeps what the package has.
+
+    Raises:
+        InputError: the description is not one that `read_package` takes, or another `directory` is not empty.
+        OSError: it cannot be written; the old package is left as it is.
+    """
+    directory = Path(os.path.realpath(directory))
+    source = Path(os.path.realpath(package.directory))
+    if directory != source and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError(f"{directory}: expected the name of a folder that does not exist yet, found something there")
+    description = json.loads((source / "model.json").read_text(encoding="utf-8"))
+    kept = {name: value for name, value in description["decoder"].items() if name not in ("method", *WEIGHTS)}
+    description["decoder"] = {**decoder, **kept}
+    _check(str(directory / "model.json"), description)
+    if directory == source and write_lm is None:
+        write_atomically(directory / "model.json", _json(description))
+        return
+    with _replacing(directory) as partial:
+        # Links take no time and no space; but what is to be apart from its source is copied.
+        copy = _link if directory == source else shutil.copy2
+        shutil.copytree(source, partial, copy_function=copy)
+        if write_lm is not None:
+            shutil.rmtree(partial / LM, ignore_errors=True)
+            write_lm(partial / LM)
+        write_atomically(partial / "model.json", _json(description))
+
+
+def _json(description: Mapping[str, Any]) -> str:
+    return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+
+
+def _link(source: str, target: str) -> None:
+    """A hard link, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def _replacing(directory: Path) -> Iterator[Path]:
+    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        write_atomically(partial / "model.onnx", model_onnx)
-        write_atomically(partial / "tokens.txt", tokenizer.lines())
-        write_atomically(partial / "model.json", json.dumps(description, indent=2, ensure_ascii=False) + "\n")
-        write_atomically(partial / "MODEL_CARD.md", card)
+        yield partial
         if directory.exists():
             os.rename(directory, replaced)
         try:

@@ -32,12 +32,16 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The text of one recording, how long that recording is in seconds, and its words; None where no times were asked for."""
+    """The text of one recording and how long that recording is in seconds.
+
+    `words` are there if times were asked for, in order and without overlap; `hypotheses` if the n best were, best first.
+    """
 
     text: str
     duration: float
     words: tuple[Word, ...] | None = None
+    hypotheses: tuple[Hypothesis, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields by name, ready for JSON, without `words` if there were no times."""
+        """The fields by name, ready for JSON, without those that were not asked for."""
         return {name: value for name, value in asdict(self).items() if value is not None}

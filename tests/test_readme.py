@@ -44,14 +44,21 @@ def test_training_block_makes_a_model_that_transcribes(tmp_path):
         (tmp_path / "my_recordings" / wav.name).write_bytes(wav.read_bytes())
         (tmp_path / "my_recordings" / wav.name).with_suffix(".txt").write_text("ONE TWO")
     (tmp_path / "talk.wav").write_bytes((ROOT / "examples" / "digits.wav").read_bytes())
+    (tmp_path / "texts.txt").write_text("ONE TWO\nTWO ONE\nONE\n" * 20)
     commands = [line.split()[1] for line in TRAINING]
-    assert commands == ["prepare", "inspect", "train", "inspect", "export", "evaluate", "transcribe"]
+    assert commands == [
+        *["prepare", "inspect", "train", "inspect", "export", "evaluate", "transcribe"],
+        *["lm", "transcribe", "tune", "transcribe"],
+    ]
     for line in TRAINING:
         if " train " in line:
             line += " optimiser.epochs=1 model.hidden=8 model.layers=1"
+        if " tune " in line:  # recordings that were not trained on, the reader's own
+            (tmp_path / "data" / "mine" / "all.jsonl").rename(tmp_path / "data" / "mine" / "dev.jsonl")
         done = run(line, tmp_path)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (tmp_path / "models" / "mine" / "MODEL_CARD.md").exists()
+    assert (tmp_path / "models" / "mine" / "lm").is_dir()
 
 
 def test_every_command_of_the_readme_exists():

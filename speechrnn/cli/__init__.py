@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",
     "lm": "make and look at language models",
+    "tune": "choose the weights of a language model for a package",
     "inspect": "show what is in a run, a manifest or a model package",
 }
 

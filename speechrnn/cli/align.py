@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     suffix = Path(args.output or "").suffix.lower().removeprefix(".")
     write = WRITERS[args.format or (suffix if suffix in WRITERS else "json")]
-    recognizer = Recognizer(args.model, args.threads)
-    transcript = _aligned(recognizer, args.audio, _read_text(args.text))
+    transcript = Recognizer(args.model, args.threads, lm=False).align(args.audio, _read_text(args.text))
     name = source_name(args.audio)
     contents = write(name if name == "stdin" else Path(name).stem, transcript)
     if args.output:
@@ -59,42 +58,3 @@ def _read_text(text: str) -> str:
         return Path(text).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{text}: expected a text in UTF-8: {error}") from None
-
-
-def _aligned(recognizer, audio: str, text: str):
-    """The `Transcript` of an audio file whose words are known, with their times."""
-    from dataclasses import replace
-
-    from speechrnn.audio import source_name
-    from speechrnn.decoding.alignment import align_words
-    from speechrnn.decoding.confidence import RAW
-    from speechrnn.text import normaliser
-    from speechrnn.transcript import Transcript
-
-    package = recognizer.package
-    normalise = normaliser(package.normaliser)
-    # Of a word that is only punctuation a normaliser may leave nothing: it has no time
-    words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
-    for written, spoken in words:
-        if missing := package.tokenizer.outside(spoken):
-            letters = " ".join(map(repr, dict.fromkeys(missing)))
-            raise InputError(
-                f"the word {written!r}: the model {package.name} has no letter for {letters}: write it in the model's letters"
-            )
-    waveform = recognizer.read(audio)
-    duration = len(waveform) / package.sample_rate
-    log_probs = recognizer.acoustic.log_probs([waveform])[0]
-    del waveform
-    try:
-        found = align_words(
-            log_probs,
-            [spoken for _, spoken in words],
-            package.tokenizer,
-            package.seconds_per_frame,
-            duration,
-            tuple(package.decoder.get("confidence", RAW)),
-        )
-    except InputError as error:
-        raise InputError(f"{source_name(audio)}: {error}") from None
-    timed = tuple(replace(word, text=written) for word, (written, _) in zip(found, words, strict=True))
-    return Transcript(" ".join(word.text for word in timed), duration, timed)

@@ -7,6 +7,7 @@ A manifest in whose name a word begins with "test" (test.jsonl, an4-test.jsonl) 
 in `<name>.evaluations.jsonl` beside it.
 
   speechrnn evaluate MODEL dev.jsonl --details details.jsonl
+  speechrnn evaluate MODEL dev.jsonl --no-lm
   speechrnn evaluate MODEL test.jsonl --record recipes/an4/results.jsonl
 
 --record adds a row to a results.jsonl, in place of an older one of the same system, manifest and seed, and writes
@@ -20,7 +21,6 @@ import platform
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -28,15 +28,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from speechrnn.audio import read_audio
-from speechrnn.cli import positive
+from speechrnn.cli import decoder, positive
+from speechrnn.cli.utterances import chunks
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_atomically
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.errors import Score, score
 from speechrnn.scoring.results import append_row, git_commit, is_test_set, log_evaluation, read_rows
-
-CHUNK_SECONDS = 600.0  # audio in memory at a time: 38 MB at 16 kHz
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", metavar="MANIFEST", help="the utterances, as JSON lines")
     parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
     parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")
-    parser.add_argument("--system", metavar="NAME", help="the system's name in the record (default: the model's)")
+    parser.add_argument(
+        "--system", metavar="NAME", help="the system's name in the record (default: model and decoding)"
+    )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+    decoder.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.details and Path(args.details).is_dir():
         raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
     utterances = read_manifest(args.manifest)
-    recognizer = Recognizer(args.model, args.threads)
+    recognizer = Recognizer(args.model, args.threads, **decoder.options(args))
     package = recognizer.package
     started = time.perf_counter()
     hypotheses, seconds = _transcribe(recognizer, utterances)
@@ -85,37 +86,13 @@ def _transcribe(recognizer: Recognizer, utterances: Sequence[Utterance]) -> tupl
     seconds = 0.0
     rate = recognizer.package.sample_rate
     with _progress(len(utterances)) as advance:
-        for chunk in _chunks(utterances, rate):
-            transcripts = recognizer.transcribe_waveforms([waveform for _, waveform in chunk])
+        for chunk in chunks(utterances, rate, _say):
+            names = [f"utterance {utterance.id}" for utterance, _ in chunk]
+            transcripts = recognizer.transcribe_waveforms([waveform for _, waveform in chunk], names)
             texts.update((utterance.id, t.text) for (utterance, _), t in zip(chunk, transcripts, strict=True))
             seconds += sum(len(waveform) for _, waveform in chunk) / rate
             advance(len(chunk))
     return texts, seconds
-
-
-def _chunks(utterances: Sequence[Utterance], rate: int) -> Iterator[list]:
-    """Lists of (utterance, waveform (samples,)) that end where they reach `CHUNK_SECONDS`."""
-    chunk: list = []
-    samples = 0
-    for utterance in utterances:
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                waveform = read_audio(
-                    utterance.audio_filepath, rate, offset=utterance.offset, duration=utterance.duration
-                )
-        except InputError as error:
-            _say(f"utterance {utterance.id}: {error}")
-            continue
-        for warning in caught:
-            _say(f"warning: utterance {utterance.id}: {warning.message}")
-        chunk.append((utterance, waveform))
-        samples += len(waveform)
-        if samples >= CHUNK_SECONDS * rate:
-            yield chunk
-            chunk, samples = [], 0
-    if chunk:
-        yield chunk
 
 
 @contextmanager
@@ -142,7 +119,7 @@ def _command_line(args: argparse.Namespace) -> str:
         value = getattr(args, option)
         if value is not None:
             words += [f"--{option}", str(value)]
-    return shlex.join(words)
+    return shlex.join(words + decoder.command_line(args))
 
 
 def _now() -> str:
@@ -158,6 +135,7 @@ def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> Non
         "model": package.name,
         "directory": str(package.directory.resolve()),
         "model_sha256": model_hash,
+        "decoding": recognizer.decoder.description,
         "words": asdict(result.words),
         "unreadable": len(result.missing),
         "command": _command_line(args),
@@ -171,18 +149,19 @@ def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> Non
 
 
 def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, seconds: float, rtf: float | None) -> dict:
-    package = recognizer.package
+    package, decoding = recognizer.package, recognizer.decoder.description
     return {
         "date": _now(),
         "commit": git_commit([args.record, Path(args.record).with_name("RESULTS.md")]),
-        "system": args.system or package.name,
+        # A system's row replaces its older one: another decoding is another system.
+        "system": args.system or (package.name if decoding == "greedy" else f"{package.name}, {decoding}"),
         "manifest": Path(args.manifest).name,
         "seed": package.training.get("seed"),
         "data": package.training.get("data"),
         "parameters": package.training.get("parameters"),
         "minutes": package.training.get("minutes"),
         "normaliser": package.normaliser,
-        "decoding": package.decoder["method"],
+        "decoding": decoding,
         "utterances": len(result.utterances),
         "words": asdict(result.words),
         "errors": result.words.errors,

@@ -6,6 +6,10 @@ named on stderr, the others are transcribed, and the exit status is 1.
   speechrnn transcribe talk.wav
   speechrnn transcribe recordings/ more.flac > texts.tsv
   sox talk.wav -t wav - trim 60 30 | speechrnn transcribe -
+  speechrnn transcribe talk.wav --lm books.lm --hotwords "smith,main street"
+
+--nbest prints a line for each hypothesis, best first, with tabs: the file, the rank from 1, the total, the acoustic and the
+language model's score (natural logarithms; the last one is unweighted, 0 without a language model), and the text.
 """
 
 import argparse
@@ -17,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechrnn.cli import positive
+from speechrnn.cli import decoder, positive
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads to use (default: one for each physical core)"
     )
+    decoding = decoder.add_arguments(parser)
+    decoding.add_argument(
+        "--nbest", type=positive, metavar="N", help="print up to N hypotheses a file, with their scores"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,7 +62,7 @@ def _transcribe(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     from speechrnn.recognizer import Recognizer
 
-    recognizer = Recognizer(args.model, args.threads)
+    recognizer = Recognizer(args.model, args.threads, **decoder.options(args))
     one = len(args.files) == 1 and not os.path.isdir(args.files[0])
     done = failures = 0
     seconds = 0.0
@@ -65,7 +73,11 @@ def _transcribe(args: argparse.Namespace) -> int:
             continue
         done += 1
         seconds += result.duration
-        print(result.text if one else f"{name}\t{result.text}", flush=True)
+        for rank, found in enumerate(result.hypotheses or (), start=1):
+            scores = f"{found.score:.3f}\t{found.acoustic:.3f}\t{found.language:.3f}"
+            print(f"{name}\t{rank}\t{scores}\t{found.text}", flush=True)
+        if result.hypotheses is None:
+            print(result.text if one else f"{name}\t{result.text}", flush=True)
     if done and (not one or sys.stderr.isatty()):
         took = time.perf_counter() - began
         print(
@@ -101,16 +113,24 @@ def _transcripts(recognizer: "Recognizer", inputs: Sequence[str]) -> Iterator[tu
 def _run_group(
     recognizer: "Recognizer", group: Sequence[tuple[str, "np.ndarray | InputError"]]
 ) -> Iterator[tuple[str, "Transcript | InputError"]]:
-    waveforms = [sound for _, sound in group if not isinstance(sound, InputError)]
-    log_probs = iter(recognizer.acoustic.log_probs(waveforms))
-    for name, sound in group:
-        if isinstance(sound, InputError):
-            yield name, sound
-            continue
+    """They are run and decoded together. A model that gives NaN for one of them does not spoil the others."""
+    from speechrnn.decoding.frames import check
+
+    heard = [(name, sound) for name, sound in group if not isinstance(sound, InputError)]
+    results: list[Transcript | InputError | None] = [None] * len(heard)
+    all_log_probs = recognizer.acoustic.log_probs([sound for _, sound in heard])
+    for i, ((name, _), log_probs) in enumerate(zip(heard, all_log_probs, strict=True)):
         try:
-            yield name, recognizer.decode(next(log_probs), len(sound))
+            check(log_probs, len(recognizer.package.tokenizer), f"{name}: log-probabilities")
         except InputError as error:
-            yield name, InputError(f"{name}: {error}")
+            results[i] = error
+    good = [i for i, result in enumerate(results) if result is None]
+    decoded = recognizer.decode_batch([all_log_probs[i] for i in good], [len(heard[i][1]) for i in good])
+    for i, transcript in zip(good, decoded, strict=True):
+        results[i] = transcript
+    following = iter(results)
+    for name, sound in group:
+        yield name, sound if isinstance(sound, InputError) else next(following)
 
 
 def _expand(inputs: Sequence[str]) -> Iterator["str | Path | InputError"]:

@@ -35,6 +35,7 @@ def align_words(
     seconds_per_frame: float,
     duration: float,
     calibration: Calibration = RAW,
+    spellings: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Word, ...]:
     """The words of a known text with their times and confidences, in order, inside the audio and without overlap.
 
@@ -45,6 +46,7 @@ def align_words(
         seconds_per_frame: of the model.
         duration: of the audio, in seconds.
         calibration: what raw confidences go through; see `speechrnn.decoding.confidence`.
+        spellings: the token ids of each word; None spells them with the tokenizer.
 
     Raises:
         InputError: a character is outside the alphabet, or as `align` says.
@@ -52,7 +54,7 @@ def align_words(
     if not words:
         return ()
     space = tokenizer.encode(" ")
-    spelled = [tokenizer.encode(word) for word in words]
+    spelled = [tokenizer.encode(word) for word in words] if spellings is None else spellings
     lengths = np.array([len(ids) for ids in spelled])
     starts = np.concatenate([[0], np.cumsum(lengths + len(space))[:-1]])  # positions of the words' first tokens
     ends = starts + lengths

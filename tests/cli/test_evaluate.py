@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from conftest import RATE, TOKENS, tones
 
-from speechrnn.cli import evaluate, main
+from speechrnn.cli import evaluate, main, utterances
 from speechrnn.package import read_package, write_package
 from speechrnn.scoring.results import read_rows
 from speechrnn.text import Tokenizer
@@ -106,12 +106,12 @@ def test_the_audio_in_memory_is_bounded_and_does_not_change_the_result(dev, pack
     held = []
     transcribe = evaluate.Recognizer.transcribe_waveforms
 
-    def watched(self, waveforms):
+    def watched(self, waveforms, names):
         held.append(sum(map(len, waveforms)) / RATE)
-        return transcribe(self, waveforms)
+        return transcribe(self, waveforms, names)
 
     monkeypatch.setattr(evaluate.Recognizer, "transcribe_waveforms", watched)
-    monkeypatch.setattr(evaluate, "CHUNK_SECONDS", 2.0)
+    monkeypatch.setattr(utterances, "CHUNK_SECONDS", 2.0)
     assert main(["evaluate", str(package_dir), str(dev)]) == 0
     assert capsys.readouterr().out == REPORT
     assert held == pytest.approx([1.8 + 2.4, 0.6])

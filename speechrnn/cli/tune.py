@@ -1,0 +1,223 @@
+"""Choose the weight of a language model, the bonus of a word and the width of the beam on a dev manifest.
+
+The acoustic model runs once; what is tried is printed as word error rates in percent. The best values are written into the
+package, where `speechrnn transcribe` and `evaluate` find them. The manifest must be neither what the model was trained on nor
+a test set: one in whose name a word begins with "test" is refused.
+
+  speechrnn tune models/mine dev.jsonl --lm books.lm              puts the language model into the package
+  speechrnn tune models/mine dev.jsonl --lm train.lm --closed     and lets no words come but its own
+  speechrnn tune models/mine dev.jsonl --picture tuning.png       chooses again, for the one that is there
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechrnn.cli import positive
+from speechrnn.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speechrnn.decoding.language_model import LanguageModel
+    from speechrnn.decoding.tuning import Tuned
+    from speechrnn.recognizer import Recognizer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "package", metavar="PACKAGE", help="a model package: its directory, or the name of a bundled one"
+    )
+    parser.add_argument("manifest", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
+    parser.add_argument("--lm", metavar="FILE", help="a language model for the package (default: the one that it has)")
+    parser.add_argument("--closed", action="store_true", help="no words but those of --lm may come")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", help="write the tuned package there, and leave PACKAGE as it is"
+    )
+    parser.add_argument("--picture", metavar="PNG", help="draw the error rates as a heat map (needs matplotlib)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+
+
+def run(args: argparse.Namespace) -> int:
+    from functools import partial
+
+    from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
+    from speechrnn.decoding.tuning import at_the_edge, tune
+    from speechrnn.manifest import read_manifest
+    from speechrnn.package import bundled, write_decoder
+    from speechrnn.recognizer import Recognizer
+    from speechrnn.scoring.results import is_test_set
+    from speechrnn.text import normaliser
+
+    if is_test_set(args.manifest):
+        raise InputError(f"{args.manifest}: is a test set, by its name: tune on other utterances, and test once")
+    if args.closed and not args.lm:
+        raise InputError("--closed: expected --lm beside it, whose words they are, found none")
+    if args.package in bundled() and not args.output:
+        raise InputError(f"{args.package}: is a bundled model: name a directory for the tuned one with -o")
+    utterances = read_manifest(args.manifest)
+    recognizer = Recognizer(args.package, args.threads, lm=False)
+    package = recognizer.package
+    model = read_language_model(args.lm, package, args.closed) if args.lm else read_packaged(package)
+    if model is None:
+        raise InputError(f"{package.directory}: expected a language model in its lm/, found none: name one with --lm")
+    normalise = normaliser(package.normaliser)
+    references = [normalise(utterance.text) for utterance in utterances]
+    words = sum(len(text.split()) for text in references)
+    if not words:
+        raise InputError(f"{args.manifest}: expected utterances in which something is said, found none")
+    log_probs = _log_probs(recognizer, utterances)
+    trial = Trial(recognizer, model, log_probs, references)
+    tuned = tune(trial.errors)
+    _show(trial, tuned, words)
+    if at_the_edge(tuned.best):
+        _say("note: the best is at the edge of what was tried: does the language model suit these utterances?")
+    if args.picture:
+        _say(f"{_draw(tuned, words, args.picture)}")
+    decoder = {
+        "method": "beam",
+        "beam": tuned.beam,
+        "lm_weight": tuned.lm_weight,
+        "word_bonus": tuned.word_bonus,
+        "unknown_penalty": trial.unknown_penalty,
+    }
+    directory = args.output or package.directory
+    write_decoder(package, decoder, directory, partial(write_packaged, model) if args.lm else None)
+    _say(
+        f"{directory}: {model.describe()}, lm weight {tuned.lm_weight:g}, word bonus {tuned.word_bonus:g}, beam {tuned.beam}"
+    )
+    return 0
+
+
+class Trial:
+    """Errors of decodings of the same log-probabilities (frames, tokens) against references that are normalised."""
+
+    def __init__(
+        self,
+        recognizer: "Recognizer",
+        model: "LanguageModel",
+        log_probs: Sequence["np.ndarray"],
+        references: Sequence[str],
+    ):
+        self.package, self.model, self.log_probs, self.references = recognizer.package, model, log_probs, references
+        self.tried, self.began = 0, time.perf_counter()
+        self.unknown_penalty = self._search({}).word_scores.unknown_penalty
+
+    def errors(self, lm_weight: float, word_bonus: float, beam: int) -> int:
+        """The word errors with the language model."""
+        found = self._search({"lm_weight": lm_weight, "word_bonus": word_bonus}, beam).search_batch(self.log_probs, 1)
+        errors = self._count(found)
+        self.tried += 1
+        if sys.stderr.isatty():
+            print(
+                f"\r{self.tried} tried, {time.perf_counter() - self.began:.0f} s ", end="", file=sys.stderr, flush=True
+            )
+        return errors
+
+    def without(self, beam: int | None) -> int:
+        """The word errors without one: greedy, or with a beam and any word."""
+        from speechrnn.decoding.decoder import Decoder
+
+        return self._count(Decoder(self.package, lm=False, beam=beam).decode(self.log_probs))
+
+    def _search(self, weights: dict[str, float], beam: int | None = None):
+        from speechrnn.decoding.decoder import beam_search
+
+        return beam_search(self.package, self.model, None, beam, {**self.package.decoder, **weights})
+
+    def _count(self, found) -> int:
+        from speechrnn.scoring.errors import ErrorCounts, word_errors
+        from speechrnn.text import normaliser
+
+        normalise = normaliser(self.package.normaliser)
+        return sum(word_errors(self.references, [normalise(best[0].text) for best in found]), ErrorCounts()).errors
+
+
+def _log_probs(recognizer: "Recognizer", utterances) -> list["np.ndarray"]:
+    from speechrnn.cli.utterances import chunks
+    from speechrnn.decoding.frames import check
+
+    began, rate = time.perf_counter(), recognizer.package.sample_rate
+    log_probs: list[np.ndarray] = []
+    for chunk in chunks(utterances, rate, _say):
+        for (utterance, _), found in zip(
+            chunk, recognizer.acoustic.log_probs([each for _, each in chunk]), strict=True
+        ):
+            check(found, len(recognizer.package.tokenizer), f"utterance {utterance.id}: log-probabilities")
+            log_probs.append(found)
+    if len(log_probs) < len(utterances):
+        raise InputError(
+            f"{len(utterances) - len(log_probs)} of {len(utterances)} utterances could not be read: nothing was tuned"
+        )
+    seconds = sum(map(len, log_probs)) * recognizer.package.seconds_per_frame
+    _say(
+        f"{len(utterances)} utterances, {seconds:.0f} s of audio, through the acoustic model in "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+    return log_probs
+
+
+def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
+    """The grid and the beams on stdout."""
+    from speechrnn.decoding.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
+
+    if sys.stderr.isatty():
+        print("\r", end="", file=sys.stderr)
+    _say(f"{trial.tried} decodings in {time.perf_counter() - trial.began:.1f} s")
+    print(f"WER % of {words} words; beam {GRID_BEAM}; down: lm weight, across: word bonus")
+    print(f"{'':6}" + "".join(f"{bonus:8g}" for bonus in WORD_BONUSES))
+    for i, weight in enumerate(LM_WEIGHTS):
+        cells = []
+        for j in range(len(WORD_BONUSES)):
+            rate = f"{100 * tuned.grid[i, j] / words:.2f}" if (i, j) in tuned.grid else ""
+            cells.append(f"{rate:>7}{'*' if (i, j) == tuned.best else ' '}")
+        print(f"{weight:<6g}" + "".join(cells).rstrip())
+    widest = max(tuned.beams)
+    rows = [("greedy", trial.without(None)), (f"beam {widest}, no language model", trial.without(widest))]
+    rows += [(f"beam {beam}{' *' if beam == tuned.beam else ''}", errors) for beam, errors in tuned.beams.items()]
+    print()
+    for name, errors in rows:
+        print(f"{name:32}{100 * errors / words:7.2f}")
+
+
+def _draw(tuned: "Tuned", words: int, path: str) -> Path:
+    """The grid as a heat map."""
+    import numpy as np
+
+    from speechrnn.decoding.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
+    from speechrnn.training.pictures import new_figure, save_picture
+
+    rates = np.full((len(LM_WEIGHTS), len(WORD_BONUSES)), np.nan)
+    for cell, errors in tuned.grid.items():
+        rates[cell] = 100 * errors / words
+    figure = new_figure(8, 6)
+    axes = figure.subplots()
+    best = rates[tuned.best]
+    # Colours tell apart what is near the best; a weight that is far off may double the errors
+    image = axes.imshow(rates, cmap="viridis_r", vmin=best, vmax=max(1.3 * best, best + 1), aspect="auto")
+    for (i, j), rate in np.ndenumerate(rates):
+        if np.isfinite(rate):
+            axes.text(j, i, f"{rate:.1f}", ha="center", va="center", color="white" if rate > 1.15 * best else "black")
+    i, j = tuned.best
+    axes.add_patch(_frame(j, i))
+    axes.set_xticks(range(len(WORD_BONUSES)), [f"{bonus:g}" for bonus in WORD_BONUSES])
+    axes.set_yticks(range(len(LM_WEIGHTS)), [f"{weight:g}" for weight in LM_WEIGHTS])
+    axes.set_xlabel("word bonus")
+    axes.set_ylabel("language model weight")
+    title = f"WER % of {words} words, beam {GRID_BEAM}; best {best:.2f}"
+    axes.set_title(title)
+    figure.colorbar(image)
+    return save_picture(figure, path, title)
+
+
+def _frame(j: int, i: int):
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="red", linewidth=2)
+
+
+def _say(message: str) -> None:
+    print(f"speechrnn tune: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,144 @@
+"""Log-probabilities to texts as a package, and whoever loads it, want it: greedy, or by a prefix beam search."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from speechrnn.decoding.frames import check
+from speechrnn.decoding.greedy import greedy
+from speechrnn.errors import InputError
+from speechrnn.package import Package
+from speechrnn.text import normaliser
+from speechrnn.transcript import Hypothesis
+
+if TYPE_CHECKING:
+    from speechrnn.decoding.beam import BeamSearch
+    from speechrnn.decoding.hotwords import Hotwords
+    from speechrnn.decoding.language_model import LanguageModel
+
+Lm = str | os.PathLike | Literal[False] | None
+HotwordWeights = str | Iterable[str] | Mapping[str, float] | None
+
+HOTWORD_WEIGHT = 1.0  # for each letter, in nats; docs/decoding.md shows what it does
+SEARCHED = ("lm_weight", "word_bonus", "unknown_penalty")  # of a package's decoder, as `BeamSearch` names them
+
+
+class Decoder:
+    """A decoder, ready for any number of utterances.
+
+    It searches if the package's method is `beam`, or if anything is asked for that takes a search; otherwise it is greedy.
+
+    Args:
+        package: whose log-probabilities they are; its own weights of a search are used, or else those of `BeamSearch`.
+        lm: a language model's file; None is the one in the package's `lm/` if there is one, False is none.
+        hotwords: words and phrases to favour, or their weights (see `speechrnn.decoding.hotwords`); `HOTWORD_WEIGHT` each.
+        beam: prefixes that are kept after each frame; None is as many as the package says, else as `BeamSearch` does.
+        nbest: how many hypotheses are wanted of an utterance, at most; None is one.
+
+    Attributes:
+        description: what it does, for people and records.
+
+    Raises:
+        InputError: the language model cannot be read or does not belong to the package, a hotword cannot be spelled or is not in
+            the package's lexicon, or a number is less than 1.
+    """
+
+    def __init__(
+        self,
+        package: Package,
+        *,
+        lm: Lm = None,
+        hotwords: HotwordWeights = None,
+        beam: int | None = None,
+        nbest: int | None = None,
+    ):
+        for name, value in (("beam", beam), ("nbest", nbest)):
+            if value is not None and value < 1:
+                raise InputError(f"{name}: expected 1 or more, found {value}")
+        self.package, self.nbest = package, nbest
+        self.search: BeamSearch | None = None
+        self.description = "greedy"
+        by_default = package.decoder["method"] == "beam" and lm is None
+        if by_default or lm not in (None, False) or hotwords or beam or nbest:
+            self._prepare(lm, hotwords, beam)
+
+    def _prepare(self, lm: Lm, hotwords: HotwordWeights, beam: int | None) -> None:
+        """The search. What it takes is imported only here: a greedy start is quicker without."""
+        from speechrnn.decoding.language_model import read_language_model, read_packaged
+
+        model = None
+        if lm is not False:
+            model = read_packaged(self.package) if lm is None else read_language_model(lm, self.package)
+        weights = _hotword_weights(hotwords)
+        automaton = None
+        if weights:
+            from speechrnn.decoding.hotwords import Hotwords
+
+            automaton = Hotwords(weights, normaliser(self.package.normaliser), self.package.tokenizer)
+        self.search = beam_search(self.package, model, automaton, beam, self.package.decoder)
+        parts = [f"beam {self.search.width}"]
+        if model:
+            scores = self.search.word_scores
+            parts += [model.describe(), f"lm weight {scores.lm_weight:g}", f"word bonus {scores.word_bonus:g}"]
+            parts += [f"unknown penalty {scores.unknown_penalty:g}"] if model.lexicon.is_open else []
+        if weights:
+            parts.append(
+                f"{len(weights)} hotwords of weight {' '.join(f'{w:g}' for w in sorted(set(weights.values())))}"
+            )
+        self.description = ", ".join(parts)
+
+    def decode(self, batch: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[list[Hypothesis]]:
+        """The hypotheses of each utterance, best first, at least one.
+
+        The acoustic score of a greedy one is that of its best alignment alone.
+
+        Args:
+            batch: log-probabilities (frames, tokens), natural logs; token 0 is the blank.
+            names: what the utterances are called in errors.
+
+        Raises:
+            InputError: there is NaN among them, or their shape is not the tokenizer's.
+        """
+        for name, log_probs in zip(names or [""] * len(batch), batch, strict=True):
+            check(log_probs, len(self.package.tokenizer), f"{name}: log-probabilities" if name else "log-probabilities")
+        if self.search:
+            return self.search.search_batch(batch, self.nbest or 1)
+        return [[self._greedy(log_probs)] for log_probs in batch]
+
+    def _greedy(self, log_probs: np.ndarray) -> Hypothesis:
+        tokens = greedy(log_probs)
+        score = float(log_probs.max(axis=1).sum(dtype=np.float64))
+        return Hypothesis(self.package.tokenizer.decode(tokens), tuple(tokens), score, score, 0.0)
+
+
+def beam_search(
+    package: Package,
+    model: "LanguageModel | None",
+    hotwords: "Hotwords | None",
+    beam: int | None,
+    weights: Mapping[str, float],
+) -> "BeamSearch":
+    """A search for a package's log-probabilities; `weights` may hold `beam` and those of SEARCHED, which have defaults.
+
+    Raises:
+        InputError: a hotword is not in a closed lexicon.
+    """
+    from speechrnn.decoding.beam import BeamSearch
+
+    chosen = {name: weights[name] for name in SEARCHED if name in weights}
+    width = beam or weights.get("beam")
+    if width:
+        chosen["width"] = int(width)
+    ngram, lexicon = (model.ngram, model.lexicon) if model else (None, None)
+    try:
+        return BeamSearch(package.tokenizer, lm=ngram, lexicon=lexicon, hotwords=hotwords, **chosen)
+    except InputError as error:
+        raise InputError(f"{error}, or let any word come, with no language model (--no-lm, lm=False)") from None
+
+
+def _hotword_weights(hotwords: HotwordWeights) -> Mapping[str, float]:
+    if isinstance(hotwords, Mapping):
+        return hotwords
+    return dict.fromkeys([hotwords] if isinstance(hotwords, str) else hotwords or (), HOTWORD_WEIGHT)

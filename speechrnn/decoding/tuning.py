@@ -1,0 +1,89 @@
+"""The weights of a search, chosen by its errors on held-out utterances.
+
+Errors are a rugged function of the weights: on a few hundred words many neighbours are equal, and a descent would stop at the
+first hollow. So every second value of both weights is tried, and then whatever lies around the best, until nothing untried
+does. The beam comes last: a wider one finds better scores, not other weights.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+LM_WEIGHTS = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.65,
+    0.8,
+    1.0,
+    1.25,
+    1.5,
+    2.0,
+)  # what others found for CTC is within 0.2 and 1.5
+WORD_BONUSES = (-1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)  # in nats: a language model takes some 5 from a word
+BEAMS = (4, 8, 16, 32, 64, 128)
+GRID_BEAM = 16  # of the grid: a third quicker than 64 and nearly as good (docs/decoding.md)
+
+Cell = tuple[int, int]  # places in LM_WEIGHTS and WORD_BONUSES
+
+
+class Tuned(NamedTuple):
+    """What was tried, errors by cell and by beam, and what was chosen of it."""
+
+    grid: dict[Cell, int]
+    best: Cell
+    beams: dict[int, int]
+    beam: int
+
+    @property
+    def lm_weight(self) -> float:
+        return LM_WEIGHTS[self.best[0]]
+
+    @property
+    def word_bonus(self) -> float:
+        return WORD_BONUSES[self.best[1]]
+
+
+def tune(count_errors: Callable[[float, float, int], int]) -> Tuned:
+    """The weights and the narrowest beam with the fewest errors; `count_errors` is asked for (lm_weight, word_bonus, beam)."""
+    grid: dict[Cell, int] = {}
+
+    def try_all(cells: Iterator[Cell] | list[Cell]) -> None:
+        for i, j in cells:
+            grid[i, j] = count_errors(LM_WEIGHTS[i], WORD_BONUSES[j], GRID_BEAM)
+
+    try_all([(i, j) for i in range(0, len(LM_WEIGHTS), 2) for j in range(0, len(WORD_BONUSES), 2)])
+    while untried := [cell for cell in _around(best_cell(grid)) if cell not in grid]:
+        try_all(untried)
+    best = best_cell(grid)
+    weights = LM_WEIGHTS[best[0]], WORD_BONUSES[best[1]]
+    beams = {beam: grid[best] if beam == GRID_BEAM else count_errors(*weights, beam) for beam in BEAMS}
+    # One that is narrower and has fewer errors than the widest had luck, and costs nothing
+    beam = next(beam for beam in BEAMS if beams[beam] <= beams[BEAMS[-1]])
+    return Tuned(grid, best, beams, beam)
+
+
+def best_cell(grid: dict[Cell, int]) -> Cell:
+    """The cell with the fewest errors; of equals that with the fewest around it, on average: a hollow, not a hole."""
+
+    def around(cell: Cell) -> float:
+        errors = [grid[other] for other in _around(cell) if other in grid]
+        return sum(errors) / len(errors) if errors else float(grid[cell])
+
+    return min(grid, key=lambda cell: (grid[cell], around(cell), cell))
+
+
+def at_the_edge(best: Cell) -> bool:
+    """Whether a weight beyond those that were tried may be better."""
+    return best[0] in (0, len(LM_WEIGHTS) - 1) or best[1] in (0, len(WORD_BONUSES) - 1)
+
+
+def _around(cell: Cell) -> list[Cell]:
+    """The up to eight neighbours."""
+    return [
+        (i, j)
+        for i in range(max(cell[0] - 1, 0), min(cell[0] + 2, len(LM_WEIGHTS)))
+        for j in range(max(cell[1] - 1, 0), min(cell[1] + 2, len(WORD_BONUSES)))
+        if (i, j) != cell
+    ]
