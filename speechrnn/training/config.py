@@ -1,8 +1,10 @@
 """The configuration of a training run: typed, from YAML and `key=value` arguments."""
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from speechrnn.data.augment import AugmentConfig
@@ -10,6 +12,8 @@ from speechrnn.errors import InputError
 from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.subsampling import STRIDES
 from speechrnn.package import OUTPUT_CASES
+
+UNLIMITED = ("data.max_seconds", "optimiser.clip", "checkpoints.minutes")  # infinity turns them off
 
 
 @dataclass
@@ -42,7 +46,7 @@ class OptimiserConfig:
 
 @dataclass
 class CheckpointConfig:
-    """What is kept of a run besides its last epoch."""
+    """How often a run is saved, within epochs and at the end of each, and what is kept of that."""
 
     minutes: float = 10.0  # between two checkpoints within an epoch: what a crash can cost
     last: int = 2  # should the newest be damaged, there is one before
@@ -109,12 +113,16 @@ def check_values(config: Config) -> None:
     """What the parts of a run would fail over later and less clearly. They check the names of kinds themselves.
 
     Raises:
-        InputError: a number is out of its range.
+        InputError: a number is out of its range, or the run's folder is a file.
     """
+    for key, value in _numbers(asdict(config)):
+        if not math.isfinite(value) and not (key in UNLIMITED and value == math.inf):
+            raise InputError(f"{key}: expected a finite number, found {value}")
     model, optimiser, augment = config.model, config.optimiser, config.augment
-    front_end, spec = model.front_end, augment.spec
+    front_end, spec, run = model.front_end, augment.spec, Path(config.run)
     expectations = {
-        "seed": (config.seed, config.seed >= 0, "0 or more"),
+        "run": (f"the file {config.run}", run.is_dir() or not run.exists(), "a folder, or a name that is free"),
+        "seed": (config.seed, 0 <= config.seed < 2**63, "0 to 2^63 - 1"),  # what torch takes
         "data.max_seconds": (config.data.max_seconds, config.data.max_seconds > 0, "more than 0"),
         "model.subsampling": (
             model.subsampling,
@@ -176,6 +184,16 @@ def check_values(config: Config) -> None:
     for key, (value, holds, expected) in expectations.items():
         if not holds:
             raise InputError(f"{key}: expected {expected}, found {value}")
+
+
+def _numbers(tree: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The floating-point numbers of a nested dictionary and of its lists, each with its dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{key}.")
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, float):
+                yield f"{prefix}{key}", each
 
 
 def _check_keys(where: str, given: Any, expected: Any) -> None:

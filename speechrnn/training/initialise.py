@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,13 +121,20 @@ def read_source(source: str | os.PathLike) -> Source:
         package = read_package(find_package(source))
         weights, tokens = read_weights(package.model_path), package.tokenizer.tokens
         settings = {key: getattr(package, key) for key in ("sample_rate", "subsampling", "front_end")}
-    elif path.exists():
-        checkpoint = find_checkpoint(path)
+    elif (path / "checkpoints").is_dir() or (path.is_file() and (path.suffix == ".pt" or zipfile.is_zipfile(path))):
+        checkpoint = find_checkpoint(path)  # torch writes them as zip files
         weights, tokens, settings = checkpoint.weights(), checkpoint.tokens, checkpoint.config.get("model", {})
     else:
+        found = (
+            "a file of another kind"
+            if path.is_file()
+            else "a folder with none of it"
+            if path.is_dir()
+            else "none of it"
+        )
         raise InputError(
-            f"init_from {name}: expected a run's folder, a checkpoint (.pt), a model package or the name of a bundled one "
-            f"({', '.join(bundled()) or 'none is bundled here'}), found none of them"
+            f"init_from {name}: expected a run's folder (with checkpoints/), a checkpoint (.pt), a model package's folder (with "
+            f"model.json) or the name of a bundled one ({', '.join(bundled()) or 'none is bundled here'}), found {found}"
         )
     rows = len(weights["output.weight"]) if "output.weight" in weights else len(tokens)
     if rows != len(tokens):

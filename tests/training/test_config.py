@@ -7,7 +7,7 @@ import pytest
 
 from speechrnn.cli import main
 from speechrnn.errors import InputError
-from speechrnn.training.config import Config, config_from_dict, read_config
+from speechrnn.training.config import Config, check_values, config_from_dict, read_config
 
 CONFIGS = sorted(Path(__file__).parents[2].glob("conf/*.yaml"))
 
@@ -116,3 +116,46 @@ def test_the_command_line_prints_the_line_and_no_traceback(yaml, capsys):
     assert main(["train", yaml("model: {layer: 3}")]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("speechrnn train: ") and err.count("\n") == 1 and "'model.layers'" in err
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("optimiser: {rate: .inf}", "optimiser.rate: expected a finite number, found inf"),
+        ("optimiser: {rate: .nan}", "optimiser.rate: expected a finite number, found nan"),
+        ("optimiser: {clip: .nan}", "optimiser.clip: expected a finite number, found nan"),
+        ("data: {max_seconds: -.inf}", "data.max_seconds: expected a finite number, found -inf"),
+        ("model: {front_end: {high_hz: .inf}}", "model.front_end.high_hz: expected a finite number, found inf"),
+        ("augment: {speed: [1.0, .inf]}", "augment.speed: expected a finite number, found inf"),
+        ("augment: {stretch: {speed: [0.9, .nan]}}", "augment.stretch.speed: expected a finite number, found nan"),
+        ("seed: -1", "seed: expected 0 to 2^63 - 1, found -1"),
+        (f"seed: {2**63}", f"seed: expected 0 to 2^63 - 1, found {2**63}"),
+        ("checkpoints: {best: 0}", "checkpoints.best: expected more than 0, found 0"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(yaml, text, message):
+    config = read_config(yaml(text))
+    with pytest.raises(InputError) as error:
+        check_values(config)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        f"seed: {2**63 - 1}",
+        "data: {max_seconds: .inf}\noptimiser: {clip: .inf}\ncheckpoints: {minutes: .inf}",
+        "run: a/new/folder",
+    ],
+)
+def test_what_can_be_is_let_through(yaml, text):
+    check_values(read_config(yaml(text)))
+
+
+def test_a_run_is_a_folder(yaml, tmp_path):
+    path = yaml("seed: 1")
+    check_values(read_config(path, [f"run={tmp_path}"]))
+    with pytest.raises(InputError) as error:
+        check_values(read_config(path, [f"run={path}"]))
+    assert str(error.value) == f"run: expected a folder, or a name that is free, found the file {path}"

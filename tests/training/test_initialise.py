@@ -254,8 +254,18 @@ def test_sources_that_cannot_be_used(tmp_path, package_dir):
         assert "\n" not in str(error.value)
         return str(error.value)
 
-    assert message("no/such/run").endswith("or the name of a bundled one (an4), found none of them")
-    assert "expected a checkpoint" in message(tmp_path)
+    wanted = "a run's folder (with checkpoints/), a checkpoint (.pt), a model package's folder (with model.json)"
+    config = EXAMPLES.parent / "conf/an4.yaml"
+    for source, found in (
+        ("no/such/run", "none of it"),
+        (config, "a file of another kind"),
+        (tmp_path, "a folder with none of it"),
+    ):
+        assert message(source) == (
+            f"init_from {source}: expected {wanted} or the name of a bundled one (an4), found {found}"
+        )
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    assert message(tmp_path / "run").startswith(f"{tmp_path / 'run/checkpoints'}: expected a checkpoint")
     (tmp_path / "notes.pt").write_text("not a checkpoint")
     assert message(tmp_path / "notes.pt").startswith(f"{tmp_path / 'notes.pt'}: not a checkpoint, or damaged")
     assert "model.onnx: expected a graph as `speechrnn export` writes it" in message(package_dir)
