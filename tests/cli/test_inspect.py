@@ -152,6 +152,19 @@ def test_a_manifest_of_which_nothing_is_known(tmp_path, capsys):
     assert "no spectrogram" in err and err.count("\n") == 1
 
 
+def test_a_manifest_of_one_utterance(tmp_path, capsys):
+    soundfile.write(tmp_path / "one.wav", tones("A B"), RATE)
+    path = tmp_path / "one.jsonl"
+    path.write_text('{"audio_filepath": "one.wav", "text": "A B", "speaker": "s"}\n')
+    cells, err = inspect(capsys, path, "-o", tmp_path / "look")
+    assert cells["utterances"] == cells["speakers"] == "1"
+    assert cells["padding"] == "0.0% in 1 batch of at most 80 s"
+    assert cells["seconds"].split() == ["0.60"] * 5 and cells["words"] == "2, 2 different"
+    assert "no text is suspiciously long or short for its duration" in cells
+    assert err.count("\n") == 2
+    assert picture(tmp_path / "look/spectrogram.png") == "one: A B" and picture(tmp_path / "look/durations.png") == ""
+
+
 def test_a_large_alphabet_shows_its_rarest_characters(tmp_path, capsys):
     letters = [chr(0x4E00 + i) for i in range(300)]
     path = tmp_path / "all.jsonl"
@@ -328,6 +341,24 @@ def test_a_run_that_has_only_begun(tmp_path, capsys):
     picture(tmp_path / "look/curves.png")
 
 
+@pytest.mark.parametrize("names", [["lock"], ["lock", "log.jsonl"]], ids=str)
+def test_a_run_of_which_nothing_is_logged_yet(tmp_path, capsys, names):
+    for name in names:
+        (tmp_path / name).touch()
+    cells, err = inspect(capsys, tmp_path)
+    assert cells["epochs"] == "-" and cells["updates"] == "0" and "no checkpoint yet" in cells and err == ""
+
+
+def test_an_averaged_checkpoint_in_a_run_that_has_lost_the_others(run, tmp_path, capsys):
+    copy = copy_of(run, tmp_path)
+    kept = sorted((copy / "checkpoints").iterdir())
+    kept[0].rename(copy / "averaged.pt")
+    for path in kept[1:]:
+        path.unlink()
+    cells, err = inspect(capsys, copy)
+    assert err == "" and "averaged.pt" in cells and "all" in cells
+
+
 def test_a_damaged_checkpoint_hides_nothing_else(run, tmp_path, capsys):
     copy = copy_of(run, tmp_path)
     for file in copy.rglob("*.pt"):
@@ -354,9 +385,16 @@ def test_a_damaged_log_is_named(run, tmp_path, capsys, file, contents):
 def test_wrong_targets_are_told_what_there_could_be(tmp_path, capsys):
     sound = tmp_path / "talk.wav"
     sound.write_bytes(b"RIFF")
-    for target in (sound, tmp_path, tmp_path / "nowhere", ""):
+    (tmp_path / "empty").mkdir()
+    for target, found in (
+        (sound, "a file of another kind"),
+        (tmp_path, "none of that"),
+        (tmp_path / "empty", "an empty folder"),
+        (tmp_path / "nowhere", "nothing of that name"),
+        ("", "none of that"),
+    ):
         _, err = inspect(capsys, target, status=1)
-        assert err.count("\n") == 1
+        assert err.count("\n") == 1 and err.endswith(f", found {found}\n")
         for kind in ("manifest (.jsonl)", "run's folder", "model package's directory", "bundled: an4"):
             assert kind in err
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from speechrnn.errors import InputError
 from speechrnn.package import FILES, bundled
 
+RUN = ("log.jsonl", "lock", "*.pt", "checkpoints/*.pt")  # what a run's folder has one of; at first only the lock
 MAX_SECONDS = 80.0  # of audio in a batch, as data.max_seconds has it where a configuration does not
 
 
@@ -87,9 +88,11 @@ def recognise(target: str) -> str:
         return "manifest"
     if path.is_dir() and any((path / name).exists() for name in FILES):
         return "package"
-    if path.is_dir() and any(next(path.glob(pattern), None) for pattern in ("log.jsonl", "*.pt", "checkpoints/*.pt")):
+    if path.is_dir() and any(next(path.glob(pattern), None) for pattern in RUN):
         return "run"
-    found = "a file of another kind" if path.is_file() else "none of that" if path.is_dir() else "nothing of that name"
+    found = "a file of another kind" if path.is_file() else "nothing of that name"
+    if path.is_dir():
+        found = "none of that" if any(path.iterdir()) else "an empty folder"
     raise InputError(
         f"{target}: expected a manifest (.jsonl), a run's folder (with log.jsonl) or a model package's directory "
         f"(with model.json; bundled: {', '.join(bundled()) or 'none'}), found {found}"

@@ -48,7 +48,8 @@ def facts_table(found: Survey, max_seconds: float) -> str:
     padding = "-"
     if known.any():
         batches = plan(known, seed=1, epoch=0, max_seconds=max_seconds)
-        padding = f"{padding_share(known, batches):.1%} in {len(batches)} batches of at most {max_seconds:g} s"
+        count = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+        padding = f"{padding_share(known, batches):.1%} in {count} of at most {max_seconds:g} s"
     facts = [
         ("utterances", f"{len(found.utterances)}" + f", {nonspeech} of them nonspeech" * (nonspeech > 0)),
         ("hours", f"{known.sum() / 3600:.3f}" + f", without {unknown} of unknown duration" * (unknown > 0)),

@@ -34,7 +34,7 @@ def show_run(target: str, folder: str | None) -> list[Path]:
         draw_curves(log_path, Path(folder, "curves.png"))
         pictures.append(Path(folder, "curves.png"))
     if kept:  # last: what the log says is shown though the checkpoint be damaged
-        checkpoint = find_checkpoint(run if (run / "checkpoints").is_dir() else kept[0])
+        checkpoint = find_checkpoint(run if any(path.parent != run for path in kept) else kept[0])
         print("\n" + settings_table(checkpoint.config) + "\n\n" + parameters_table(checkpoint))
     return pictures
 
