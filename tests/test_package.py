@@ -9,7 +9,7 @@ from conftest import DESCRIPTION, TOKENS
 
 from speechrnn import package
 from speechrnn.errors import InputError
-from speechrnn.package import find_package, read_package, write_package
+from speechrnn.package import find_package, read_package, write_decoder, write_package
 from speechrnn.text import Tokenizer
 
 
@@ -102,6 +102,12 @@ def test_a_missing_key_is_named(copied, key):
         ("output_case", "title"),
         ("decoder", {}),
         ("decoder", {"method": "oracle"}),
+        ("decoder", {"method": "beam", "beam": 0}),
+        ("decoder", {"method": "beam", "beam": 8.5}),
+        ("decoder", {"method": "beam", "lm_weight": -0.1}),
+        ("decoder", {"method": "beam", "word_bonus": float("nan")}),
+        ("decoder", {"method": "beam", "unknown_penalty": "10"}),
+        ("decoder", {"method": "greedy", "confidence": [1.0]}),
         ("language", None),
     ],
 )
@@ -150,3 +156,63 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
             find_package(wrong)
     with pytest.raises(InputError, match="found a file: name its folder"):
         find_package(package_dir / "model.onnx")
+
+
+TUNED = {"method": "beam", "beam": 16, "lm_weight": 0.5, "word_bonus": -1.0, "unknown_penalty": 0.0}
+
+
+def test_a_decoder_is_written_into_a_package_and_nothing_else_changes(copied, tone_onnx):
+    description = DESCRIPTION | {"decoder": {"method": "greedy", "confidence": [1.5, -0.5]}, "remark": "made in May"}
+    (copied / "model.json").write_text(json.dumps(description))
+    write_decoder(read_package(copied), TUNED, copied)
+    assert json.loads((copied / "model.json").read_text()) == description | {
+        "decoder": {**TUNED, "confidence": [1.5, -0.5]}
+    }
+    read = read_package(copied)
+    assert read.calibration == (1.5, -0.5) and read.lm_directory is None
+    write_decoder(read, TUNED | {"beam": 8}, copied, lambda folder: write_files(folder, "ngram.lm", "lexicon.txt"))
+    assert sorted(os.listdir(copied / "lm")) == ["lexicon.txt", "ngram.lm"]
+    write_decoder(read_package(copied), TUNED, copied, lambda folder: write_files(folder, "ngram.lm"))
+    assert os.listdir(copied / "lm") == ["ngram.lm"]  # the lexicon of the old one went with it
+    assert read_package(copied).lm_directory == copied / "lm"
+    assert (copied / "model.onnx").read_bytes() == tone_onnx
+    assert (copied / "MODEL_CARD.md").read_text() == "# tones\n"
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_a_decoder_is_written_beside_a_package(package_dir, tmp_path):
+    package = read_package(package_dir)
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        write_decoder(package, TUNED, tmp_path / name, lambda folder: write_files(folder, "ngram.lm"))
+        assert read_package(tmp_path / name).decoder == TUNED
+        assert not os.path.samefile(tmp_path / name / "model.onnx", package.model_path)
+        with pytest.raises(InputError, match="does not exist yet, found something"):
+            write_decoder(package, TUNED, tmp_path / name)
+    assert read_package(package_dir).decoder == {"method": "greedy"} and package.lm_directory is None
+
+
+def test_a_failure_while_writing_a_decoder_leaves_the_package(copied):
+    def fail(folder):
+        write_files(folder, "ngram.lm")
+        raise OSError("the disk is full")
+
+    before = {path.name: path.read_bytes() for path in copied.iterdir()}
+    with pytest.raises(OSError, match="full"):
+        write_decoder(read_package(copied), TUNED, copied, fail)
+    with pytest.raises(InputError, match="lm_weight: expected a number"):
+        write_decoder(read_package(copied), TUNED | {"lm_weight": None}, copied)
+    assert {path.name: path.read_bytes() for path in copied.iterdir()} == before
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_a_language_model_is_not_lost_to_a_new_package(copied):
+    write_decoder(read_package(copied), TUNED, copied, lambda folder: write_files(folder, "ngram.lm"))
+    with pytest.raises(InputError, match="it also holds lm: move that away first"):
+        write_package(copied, b"new", Tokenizer(TOKENS), DESCRIPTION, "new")
+
+
+def write_files(folder, *names):
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(name)

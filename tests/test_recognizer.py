@@ -8,14 +8,18 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, TOKENS, tones
+from ambiguous import blend, build_lm, without_tiny
+from conftest import DESCRIPTION, RATE, TOKENS, tones
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import speechrnn
+from speechrnn.decoding.alignment import LEAD, TAIL
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
+from speechrnn.package import write_package
+from speechrnn.text import Tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,72 @@ def test_errors_of_the_interface(recognizer, tmp_path):
         speechrnn.load("nope")
     with pytest.raises(InputError, match="found no model.onnx"):
         speechrnn.load(tmp_path)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"beam": 8}, {"nbest": 2}])
+def test_word_times_and_confidences(package_dir, keywords):
+    recognizer = speechrnn.load(package_dir, 1, **keywords)
+    transcript = recognizer.transcribe(tones("go for it"), RATE, times=True)
+    assert [word.text for word in transcript.words] == ["go", "for", "it"]
+    for word, (first, last) in zip(transcript.words, [(0, 1), (3, 5), (7, 8)], strict=True):
+        assert word.start == pytest.approx(max(0.2 * first - LEAD, 0))
+        assert word.end == pytest.approx(min(0.2 * last + 0.12 + TAIL, transcript.duration))
+        assert 0.9 < word.confidence <= 1
+    assert transcript.words == recognizer.align(tones("go for it"), "go for it", RATE).words
+    assert recognizer.transcribe(np.zeros(RATE), RATE, times=True).words == ()
+    assert recognizer.transcribe(tones("go for it"), RATE).words is None
+
+
+def test_times_are_those_of_the_words_that_were_chosen(package_dir, tmp_path):
+    recognizer = speechrnn.load(package_dir, 1, lm=build_lm(tmp_path))
+    sound = blend("good way now", "good day now")
+    transcript = recognizer.transcribe(sound, RATE, times=True)
+    assert [word.text for word in transcript.words] == ["good", "day", "now"]
+    assert transcript.words == recognizer.align(sound, "good day now", RATE).words
+    assert transcript.words[1].confidence < min(transcript.words[0].confidence, transcript.words[2].confidence)
+
+
+def test_together_and_one_by_one_are_the_same_with_a_language_model(package_dir, tmp_path):
+    recognizer = speechrnn.load(package_dir, 1, lm=build_lm(tmp_path), nbest=2)
+    texts = [
+        ("good way now", "good day now"),
+        ("gold day", "good day"),
+        ("a", "a"),
+        ("now now now now", "now not now now"),
+    ]
+    sounds = [blend(*texts[i % 4], 0.5 + 0.01 * i) for i in range(40)] + [np.zeros(RATE, np.float32)]
+    together = recognizer.transcribe(sounds, RATE)
+    for transcript, sound in zip(together, sounds, strict=True):
+        alone = recognizer.transcribe(sound, RATE)
+        assert transcript.text == alone.text
+        ours, theirs = ([each.score for each in found.hypotheses] for found in (transcript, alone))
+        assert ours == pytest.approx(theirs, abs=1e-4)
+    assert together[-1].text == ""
+
+
+@pytest.mark.parametrize("samples", [1, 640, 16000])
+@pytest.mark.parametrize("keywords", [{"beam": 4}, {"nbest": 3}, {"hotwords": "day"}, {"lm": True}])
+def test_silence_is_an_empty_text_however_it_is_decoded(package_dir, tmp_path, samples, keywords):
+    keywords = {"lm": build_lm(tmp_path)} if "lm" in keywords else keywords
+    transcript = speechrnn.load(package_dir, 1, **keywords).transcribe(np.zeros(samples), RATE)
+    assert (transcript.text, transcript.duration) == ("", samples / RATE)
+
+
+def test_a_transcript_with_everything_is_json_ready(package_dir):
+    transcript = speechrnn.load(package_dir, 1, nbest=1).transcribe(tones("ab"), RATE, times=True)
+    read = json.loads(json.dumps(transcript.to_dict()))
+    assert [word["text"] for word in read["words"]] == ["ab"]
+    assert [(each["text"], each["tokens"]) for each in read["hypotheses"]] == [("ab", [2, 3])]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"beam": 4}])
+def test_nan_from_the_model_names_the_file(tmp_path, tone_onnx, keywords):
+    write_package(tmp_path / "nan", without_tiny(tone_onnx), Tokenizer(TOKENS), DESCRIPTION, "")
+    recognizer = speechrnn.load(tmp_path / "nan", 1, **keywords)
+    noise = np.random.default_rng(0).normal(0, 1e-4, RATE).astype(np.float32)
+    assert recognizer.transcribe(noise, RATE).text == ""
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    with pytest.raises(
+        InputError, match=r"silence\.wav: log-probabilities: expected numbers, found NaN in 25 of 25 frames"
+    ):
+        recognizer.transcribe([noise, tmp_path / "silence.wav"], RATE)

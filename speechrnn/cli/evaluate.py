@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from speechrnn.cli import decoder, positive
+from speechrnn.cli import decoding, positive
 from speechrnn.cli.utterances import chunks
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_atomically
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--system", metavar="NAME", help="the system's name in the record (default: model and decoding)"
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
-    decoder.add_arguments(parser)
+    decoding.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.details and Path(args.details).is_dir():
         raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
     utterances = read_manifest(args.manifest)
-    recognizer = Recognizer(args.model, args.threads, **decoder.options(args))
+    recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     package = recognizer.package
     started = time.perf_counter()
     hypotheses, seconds = _transcribe(recognizer, utterances)
@@ -119,7 +119,7 @@ def _command_line(args: argparse.Namespace) -> str:
         value = getattr(args, option)
         if value is not None:
             words += [f"--{option}", str(value)]
-    return shlex.join(words + decoder.command_line(args))
+    return shlex.join(words + decoding.command_line(args))
 
 
 def _now() -> str:
@@ -149,19 +149,19 @@ def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> Non
 
 
 def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, seconds: float, rtf: float | None) -> dict:
-    package, decoding = recognizer.package, recognizer.decoder.description
+    package, how = recognizer.package, recognizer.decoder.description
     return {
         "date": _now(),
         "commit": git_commit([args.record, Path(args.record).with_name("RESULTS.md")]),
         # A system's row replaces its older one: another decoding is another system.
-        "system": args.system or (package.name if decoding == "greedy" else f"{package.name}, {decoding}"),
+        "system": args.system or (package.name if how == "greedy" else f"{package.name}, {how}"),
         "manifest": Path(args.manifest).name,
         "seed": package.training.get("seed"),
         "data": package.training.get("data"),
         "parameters": package.training.get("parameters"),
         "minutes": package.training.get("minutes"),
         "normaliser": package.normaliser,
-        "decoding": decoding,
+        "decoding": how,
         "utterances": len(result.utterances),
         "words": asdict(result.words),
         "errors": result.words.errors,

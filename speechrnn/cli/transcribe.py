@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechrnn.cli import decoder, positive
+from speechrnn.cli import decoding, positive
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads to use (default: one for each physical core)"
     )
-    decoding = decoder.add_arguments(parser)
-    decoding.add_argument(
+    group = decoding.add_arguments(parser)
+    group.add_argument(
         "--nbest", type=positive, metavar="N", help="print up to N hypotheses a file, with their scores"
     )
 
@@ -62,7 +62,7 @@ def _transcribe(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     from speechrnn.recognizer import Recognizer
 
-    recognizer = Recognizer(args.model, args.threads, **decoder.options(args))
+    recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     one = len(args.files) == 1 and not os.path.isdir(args.files[0])
     done = failures = 0
     seconds = 0.0

@@ -84,9 +84,8 @@ class Decoder:
             parts += [model.describe(), f"lm weight {scores.lm_weight:g}", f"word bonus {scores.word_bonus:g}"]
             parts += [f"unknown penalty {scores.unknown_penalty:g}"] if model.lexicon.is_open else []
         if weights:
-            parts.append(
-                f"{len(weights)} hotwords of weight {' '.join(f'{w:g}' for w in sorted(set(weights.values())))}"
-            )
+            kinds = " ".join(f"{weight:g}" for weight in sorted(set(weights.values())))
+            parts.append(f"{len(weights)} hotword{'s' if len(weights) > 1 else ''} of weight {kinds}")
         self.description = ", ".join(parts)
 
     def decode(self, batch: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[list[Hypothesis]]:
