@@ -115,9 +115,6 @@ def check_values(config: Config) -> None:
     Raises:
         InputError: a number is out of its range, or the run's folder is a file.
     """
-    for key, value in _numbers(asdict(config)):
-        if not math.isfinite(value) and not (key in UNLIMITED and value == math.inf):
-            raise InputError(f"{key}: expected a finite number, found {value}")
     model, optimiser, augment = config.model, config.optimiser, config.augment
     front_end, spec, run = model.front_end, augment.spec, Path(config.run)
     expectations = {
@@ -184,6 +181,9 @@ def check_values(config: Config) -> None:
     for key, (value, holds, expected) in expectations.items():
         if not holds:
             raise InputError(f"{key}: expected {expected}, found {value}")
+    for key, value in _numbers(asdict(config)):
+        if not math.isfinite(value) and not (key in UNLIMITED and value == math.inf):
+            raise InputError(f"{key}: expected a finite number, found {value}")
 
 
 def _numbers(tree: dict, prefix: str = "") -> Iterator[tuple[str, float]]:
