@@ -10,7 +10,7 @@ another one in another folder. The keys are those of conf/an4.yaml and of the RE
 
 Several processes train one model when torchrun starts them, each with its own batches:
 
-  torchrun --nproc-per-node 8 --max-restarts 3 -m speechrnn train conf/librispeech.yaml
+  torchrun --nproc-per-node 8 --max-restarts 3 -m speechrnn train conf/an4.yaml
 """
 
 import argparse
@@ -24,13 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    import sys
-
     from speechrnn.training.config import read_config
-    from speechrnn.training.trainer import train
+    from speechrnn.training.run import train
 
     interrupted = train(read_config(args.config, args.overrides))
-    if interrupted:
-        print("speechrnn train: interrupted, and saved: the same command goes on from here", file=sys.stderr)
-        return 128 + interrupted  # as a shell reports a process that a signal ended
-    return 0
+    return 128 + interrupted if interrupted else 0  # as a shell reports a process that a signal ended

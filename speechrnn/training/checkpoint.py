@@ -26,7 +26,7 @@ class Position:
     step: int = 0  # updates made in all
     loss_sum: float = 0.0  # of the updates of the epoch that has begun
     loss_count: int = 0
-    skipped: int = 0  # updates left out, for their gradient was not finite
+    skipped: int = 0  # updates of the epoch that has begun that were left out, for their gradient was not finite
     best: float = float("inf")  # lowest dev WER, in percent
     best_epoch: int = 0
     seconds: float = 0.0  # spent training
@@ -44,6 +44,7 @@ class Checkpoint:
     average: dict[str, torch.Tensor]  # running average of the weights; empty when it is off
     optimiser: dict
     scaler: dict = field(default_factory=dict)  # of the loss, in float16
+    batches_an_update: int = 0  # processes * optimiser.accumulate; 0 in a file that does not tell
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights that are evaluated and exported."""
@@ -82,15 +83,19 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: not a checkpoint, or damaged: {reason}") from None
     if found > FORMAT:
-        raise InputError(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
+        raise NewerFormat(f"{path}: checkpoint format {found}; this version reads up to {FORMAT}: upgrade speechrnn")
     return checkpoint
+
+
+class NewerFormat(InputError):
+    """A checkpoint that a later version wrote."""
 
 
 class Checkpoints:
     """Those of one run, in RUN/checkpoints: `step-N.pt` after N updates, the `last` of them, and `best-WER-step-N.pt`, the
     `best` by their WER on the dev set. Names sort by step, and among the best by WER."""
 
-    def __init__(self, run: str | os.PathLike, last: int = 1, best: int = 1):
+    def __init__(self, run: str | os.PathLike, last: int = 2, best: int = 1):
         self.folder = Path(run, "checkpoints")
         self.last, self.best = last, best
 
@@ -100,26 +105,33 @@ class Checkpoints:
         Raises:
             OSError: it cannot be written; those that were there are there still.
         """
-        path = self.folder / f"step-{checkpoint.position.step:08d}.pt"
-        write_checkpoint(path, checkpoint)
-        if wer is not None:
-            _copy(path, self.folder / f"best-{wer:06.2f}-{path.name}")
-        for surplus in [*self.by_step()[: -self.last], *self.by_wer()[self.best :]]:
+        step = checkpoint.position.step
+        path = self.folder / f"step-{step:08d}.pt"
+        if wer is None:
+            write_checkpoint(path, checkpoint)
+        else:  # in this order: whoever is killed in between goes on from a best one that is there
+            best = self.folder / f"best-{wer:010.5f}-{path.name}"
+            write_checkpoint(best, checkpoint)
+            _copy(best, path)
+        for other in (*self.by_step(), *self.by_wer()):
+            if step_of(other) > step:  # it is damaged: otherwise the run would have gone on from there
+                other.unlink()
+        for surplus in (*self.by_step()[: -self.last], *self.by_wer()[self.best :]):
             surplus.unlink()
 
     def by_step(self) -> list[Path]:
         """The last ones, the newest at the end."""
-        return sorted(self.folder.glob("step-*.pt"))
+        return sorted(self.folder.glob("step-[0-9]*.pt"))
 
     def by_wer(self) -> list[Path]:
         """The best ones, the best first; of equal WER the earlier."""
-        return sorted(self.folder.glob("best-*.pt"))
+        return sorted(self.folder.glob("best-[0-9]*-step-[0-9]*.pt"))
 
     def newest(self) -> Checkpoint | None:
         """The newest that can be read, or None where there is none. A damaged one is named on stderr.
 
         Raises:
-            InputError: there are some, and none can be read.
+            InputError: there are some, and none can be read, or one is of a newer format.
         """
         for partial in self.folder.glob("*.part"):  # of a process that was killed while it wrote
             partial.unlink()
@@ -127,6 +139,8 @@ class Checkpoints:
         for path in found:
             try:
                 return read_checkpoint(path)
+            except NewerFormat:
+                raise
             except InputError as error:
                 print(f"{error}; trying the one before", file=sys.stderr)
         if found:

@@ -39,8 +39,11 @@ class TrainingData:
         normalise = normaliser(config.data.normaliser)
         texts = (normalise(u.text).replace("|", " ") for u in train)
         self.tokenizer = Tokenizer(tokens) if tokens else Tokenizer.from_texts(texts)
+        dev = (
+            read_manifest(config.data.dev) if config.data.dev else None
+        )  # if it is missing, before anything is decoded
         self.train = self._dataset("train", train, augmentation.fastest)
-        self.dev = self._dataset("dev", read_manifest(config.data.dev), 1.0) if config.data.dev else None
+        self.dev = self._dataset("dev", dev, 1.0) if dev is not None else None
         if self.dev and not any(self.dev.texts):
             raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
         self.seconds = self.train.seconds(config.model.sample_rate)  # (utterances,) of the training set

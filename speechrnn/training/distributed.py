@@ -1,18 +1,22 @@
 """Several processes that train one model, as torchrun starts them, and what they agree on."""
 
+import hashlib
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = timedelta(hours=12)  # torchrun notices a dead process itself; decoding a large corpus may take this long
+from speechrnn.errors import InputError
+
+LONGEST_WAIT = timedelta(hours=12)  # torchrun notices a dead process itself; decoding a large corpus may take this long
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Processes:
     rank: int = 0
     world: int = 1
     local_rank: int = 0  # on this machine
+    store: dist.Store | None = field(default=None, repr=False, compare=False)
 
     @property
     def first(self) -> bool:
@@ -50,6 +55,29 @@ class Processes:
             dist.all_reduce(values)
         return values
 
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether one of them says so. The device is that of the tensors they exchange."""
+        return flag if self.world == 1 else bool(self.summed(torch.tensor(float(flag), device=device)) > 0)
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def replicated(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The model as it is called in training: its gradients become the mean of the processes'."""
+        if self.world == 1:
+            return model
+        replica = DistributedDataParallel(model)
+        replica.broadcast_buffers = (
+            False  # they are constants (the constructor's switch has another name since torch 2.13)
+        )
+        return replica
+
+    def first_to_say(self, text: str) -> bool:
+        """Whether no other has said so: what all of them notice is told once."""
+        return self.store is None or self.store.add(f"said/{hashlib.sha256(text.encode()).hexdigest()}", 1) == 1
+
     @contextmanager
     def one_a_machine_first(self) -> Iterator[None]:
         """One process of each machine goes through the block before the others: what it stores, they find."""
@@ -66,19 +94,24 @@ class Processes:
 
 
 def join(device: str) -> Processes:
-    """Join the processes that torchrun started, over NCCL on GPUs and gloo on CPUs; alone without torchrun."""
+    """Join the processes that torchrun started, over NCCL on GPUs and gloo on CPUs; alone without torchrun. Once a process.
+
+    Raises:
+        InputError: the environment names several processes, but not this one among them.
+    """
     world = int(os.environ.get("WORLD_SIZE", 1))
     if world == 1:
         return Processes()
+    if "LOCAL_RANK" not in os.environ:
+        raise InputError(f"WORLD_SIZE is {world}, but LOCAL_RANK is not set: start the processes with torchrun")
     local_rank = int(os.environ["LOCAL_RANK"])
     if device == "cuda":
         torch.cuda.set_device(local_rank)
-    if not dist.is_initialized():
-        store, rank, world = next(dist.rendezvous("env://", timeout=PATIENCE))
-        store = dist.PrefixStore(_name_of_this_start(store, rank, world), store)
-        backend = "nccl" if device == "cuda" else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
-    return Processes(dist.get_rank(), world, local_rank)
+    store, rank, world = next(dist.rendezvous("env://", timeout=LONGEST_WAIT))
+    store = dist.PrefixStore(_name_of_this_start(store, rank, world), store)
+    backend = "nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=LONGEST_WAIT)
+    return Processes(rank, world, local_rank, store)
 
 
 def _name_of_this_start(store: dist.Store, rank: int, world: int) -> str:

@@ -25,16 +25,22 @@ def evaluate(
     tokenizer: Tokenizer,
     autocast: Callable[[], AbstractContextManager],
     processes: Processes,
-) -> dict:
+    stopped: Callable[[], bool],
+) -> dict | None:
     """Loss and word error rate of the dataset, each process computing its share of the batches.
 
     Returns dev_loss (an utterance's mean), dev_wer (percent), dev_counts (Kaldi's line), blank_share (0 to 1) and samples
-    ([reference, hypothesis], ...), the same on every process.
+    ([reference, hypothesis], ...), the same on every process; None if one of them was `stopped` meanwhile.
     """
     model.eval()
     device = model.output.weight.device
     results: dict[int, tuple[str, float, float]] = {}  # utterance: text, loss, share of blank frames
-    for indices in batches[processes.rank :: processes.world]:
+    for first in range(0, len(batches), processes.world):
+        if processes.any(stopped(), device):
+            return None
+        if first + processes.rank >= len(batches):
+            break
+        indices = batches[first + processes.rank]
         batch = dataset.batch(indices)
         with autocast():
             log_probs, frame_lengths = model(batch.waveform.to(device), batch.lengths.to(device))
@@ -48,11 +54,11 @@ def evaluate(
     everybody = {index: result for share in processes.gathered(results) for index, result in share.items()}
     hypotheses, losses, blanks = zip(*(everybody[i] for i in range(len(dataset))), strict=True)
     counts = sum(word_errors(dataset.texts, hypotheses), ErrorCounts())
-    shown = np.linspace(0, len(hypotheses) - 1, SAMPLES_SHOWN).astype(int)
+    shown = np.unique(np.linspace(0, len(hypotheses) - 1, SAMPLES_SHOWN).astype(int))
     return {
         "dev_loss": float(np.mean(losses)),
         "dev_wer": counts.rate,
         "dev_counts": counts.line(),
         "blank_share": float(np.mean(blanks)),
-        "samples": [[dataset.texts[i], hypotheses[i]] for i in shown],
+        "samples": [[dataset.texts[i], hypotheses[i]] for i in shown.tolist()],
     }

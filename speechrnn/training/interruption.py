@@ -7,13 +7,15 @@ from typing import Self
 
 
 class Interruption:
-    """Remembers the signal within its `with` block, so that a run can end between two updates. A second one takes its usual
-    course. Only the main thread receives signals: in others nothing is changed."""
+    """Remembers the signal within its `with` block, so that a run can end between two updates. A second Ctrl-C ends a run that
+    is `alone` at once; where torchrun leads several processes it repeats what it was sent, and repetitions are ignored. Only
+    the main thread receives signals: in others nothing is changed."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self) -> None:
+    def __init__(self, alone: bool = True) -> None:
         self.signal = 0  # 0: nobody asked
+        self._alone = alone
 
     def __enter__(self) -> Self:
         self._before = {}
@@ -26,5 +28,6 @@ class Interruption:
             signal.signal(number, handler)
 
     def _remember(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-        signal.signal(number, self._before[number])
+        if self.signal == number == signal.SIGINT and self._alone:
+            raise KeyboardInterrupt
+        self.signal = self.signal or number

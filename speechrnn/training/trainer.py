@@ -1,15 +1,15 @@
 """The training loop, from a configuration to checkpoints. Read `Trainer.train` first, then `Trainer.update`."""
 
 import copy
-import json
+import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-import filelock
 import numpy as np
 import torch
 
@@ -19,20 +19,18 @@ from speechrnn.data.plan import padding_share
 from speechrnn.errors import InputError
 from speechrnn.nn.ctc import consistency_loss, ctc_loss
 from speechrnn.nn.model import CTCModel
+from speechrnn.training.bad_batches import BadBatches
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
-from speechrnn.training.config import Config, check_values, config_from_dict
+from speechrnn.training.config import Config, check_values
 from speechrnn.training.data import TrainingData, measure_features, model_frames
 from speechrnn.training.device import PRECISIONS, choose_device, choose_precision
-from speechrnn.training.distributed import join
+from speechrnn.training.distributed import Processes
 from speechrnn.training.evaluation import evaluate
 from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.interruption import Interruption
 from speechrnn.training.progress import Progress
+from speechrnn.training.resuming import previous_checkpoint
 from speechrnn.training.schedule import learning_rate
-
-# These may change when a run goes on: they do not change what it computes
-NOT_THE_MODEL = ("name", "run", "language", "output_case", "data.cache", "data.dev", "checkpoints")
-SKIPPED_AT_MOST = 20  # updates without a finite gradient: more of them are a fault of the data or the rate
 
 
 class Trainer:
@@ -42,19 +40,24 @@ class Trainer:
     is the same run, and so is one of 2 processes and one of 1 with twice the accumulation.
     """
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, processes: Processes | None = None):
         check_values(config)
+        CTCModel(config.model, 2, config.augment.spec)  # what cannot be built is said before hours of audio are decoded
         self.folder = Path(config.run)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.processes = processes or Processes()
         self.device = choose_device(config.device)
-        self.processes = join(self.device.type)
         self.precision = choose_precision(config.precision, self.device)
         # what `auto` came to is what a resumed run must come to
         self.config = config = replace(config, device=self.device.type, precision=self.precision)
         torch.manual_seed(config.seed)
 
         self.checkpoints = Checkpoints(self.folder, config.checkpoints.last, config.checkpoints.best)
-        previous = self.processes.from_first(self._previous() if self.processes.first else None)
+        self.batches_an_update = self.processes.world * config.optimiser.accumulate
+        previous = None
+        if self.processes.first:
+            previous = previous_checkpoint(self.checkpoints, config, self.batches_an_update)
+        previous = self.processes.from_first(previous)
         with self.processes.one_a_machine_first():
             self.augmentation = Augmentation(config.augment, config.model.sample_rate, config.data.cache).to(
                 self.device
@@ -76,40 +79,50 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             trained, lr=config.optimiser.rate, weight_decay=config.optimiser.weight_decay, fused=True
         )
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+        # The processes' losses are multiplied by their number: what overflows does not depend on it
+        scale = 2.0**16 / self.processes.world
+        self.scaler = torch.amp.GradScaler(self.device.type, scale, enabled=self.precision == "float16")
         self.average = copy.deepcopy(self.model).requires_grad_(False) if config.optimiser.average else None
         self.at = Position()
         if previous:
             self._restore(previous)
-        self.network = self.model  # as it is called in training
-        if self.processes.world > 1:
-            self.network = torch.nn.parallel.DistributedDataParallel(self.model)
+        self.bad_batches = BadBatches(self.folder, self.at.step, self.processes.first)
+        self.network = self.processes.replicated(self.model)
 
     def train(self) -> int:
         """Train to the last epoch, evaluating after each. Returns 0, or the signal that stopped it, saved."""
-        speaks = self.processes.first
-        with Interruption() as interruption, Progress(self.folder, self.at, speaks) as progress:
+        if self.finished():
+            return 0
+        speaks, alone = self.processes.first, self.processes.world == 1
+        with Interruption(alone) as interruption, Progress(self.folder, self.at, speaks) as progress:
             self._announce()
             while not self.finished():
                 updates = self.data.updates(self.at.epoch)
                 saved = started = time.monotonic()
-                audio = 0.0
-                while self.at.update < len(updates):
+                audio, stop = 0.0, False
+                while self.at.update < len(updates) and not stop:
                     share = (self.at.epoch + (self.at.update + 0.5) / len(updates)) / self.config.optimiser.epochs
                     row = self.update(updates[self.at.update], share, stop=bool(interruption.signal))
                     audio += row["audio_seconds"]
                     stop = row.pop("stop")
                     progress.update(self.at, share, row)
-                    if stop or time.monotonic() - saved >= 60 * self.config.checkpoints.minutes:
+                    if not stop and time.monotonic() - saved >= 60 * self.config.checkpoints.minutes:
                         progress.flush()
                         self.save()
                         saved = time.monotonic()
-                    if stop:
-                        return interruption.signal or 15
-                row = self.evaluate() if self.data.dev else {}
-                self._end_epoch(row, audio / (time.monotonic() - started))
+                seconds = time.monotonic() - started
+                row = None if stop else self.evaluate(lambda: bool(interruption.signal))
+                if row is None:
+                    progress.flush()
+                    self.save()
+                    self.processes.wait()  # torchrun ends the others when the first has ended
+                    self._say("interrupted, and saved: the same command goes on from here")
+                    return interruption.signal or signal.SIGTERM
+                self._end_epoch(row, audio / seconds)
                 progress.epoch(self.at, row)
                 self.save(row.get("dev_wer"))
+        if self.at.epoch < self.config.optimiser.epochs:
+            self._say(f"ended: no lower dev WER in the last {self.config.optimiser.patience} epochs")
         return 0
 
     def finished(self) -> bool:
@@ -146,7 +159,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimiser.clip)
         asked = torch.tensor(float(stop), device=self.device)
         loss, stops, norm = self.processes.summed(torch.stack([total, asked, norm / world])).tolist()
-        if np.isfinite(norm):
+        if np.isfinite(loss) and np.isfinite(norm):
             self._step(share)
         elif not np.isfinite(loss) or self.scaler.get_scale() <= 1:
             self._skip(computed)  # else float16 overflowed, as it does until the scale has come down
@@ -202,16 +215,19 @@ class Trainer:
         """A context in which matrix products are computed in the run's precision."""
         return torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "float32")
 
-    def evaluate(self) -> dict:
-        """The dev set with the weights that would be exported; where those are an average, also with the raw ones."""
-        batches = self.data.dev_batches()
-        found = [
-            evaluate(model, self.data.dev, batches, self.data.tokenizer, self.autocast, self.processes)
-            for model in (self.average, self.model)
-            if model is not None
-        ]
-        raw = {f"{name}_raw": found[1][name] for name in ("dev_loss", "dev_wer")} if len(found) == 2 else {}
-        return {**found[0], **raw}
+    def evaluate(self, stopped: Callable[[], bool]) -> dict | None:
+        """The dev set, if there is one, with the weights that would be exported; where those are an average, also with the raw
+        ones. None if it was `stopped`."""
+        if not self.data.dev:
+            return {}
+        batches, rows = self.data.dev_batches(), []
+        for model in filter(None, (self.average, self.model)):
+            row = evaluate(model, self.data.dev, batches, self.data.tokenizer, self.autocast, self.processes, stopped)
+            if row is None:
+                return None
+            rows.append(row)
+        raw = {f"{name}_raw": rows[1][name] for name in ("dev_loss", "dev_wer")} if len(rows) == 2 else {}
+        return {**rows[0], **raw}
 
     def save(self, wer: float | None = None) -> None:
         """Write a checkpoint; with a dev `wer`, which may make it one of the best."""
@@ -226,6 +242,7 @@ class Trainer:
             average=self.average.state_dict() if self.average else {},
             optimiser=self.optimiser.state_dict(),
             scaler=self.scaler.state_dict(),
+            batches_an_update=self.batches_an_update,
         )
         self.checkpoints.save(checkpoint, wer)
 
@@ -240,19 +257,15 @@ class Trainer:
                 torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
 
     def _skip(self, computed: list[tuple[list[str], torch.Tensor]]) -> None:
-        """Name the utterances of an update that was left out; too many such updates stop the run."""
+        """Name the utterances of an update that is left out; too many such updates stop the run."""
         rows = [(id, loss) for ids, losses in computed for id, loss in zip(ids, losses.tolist(), strict=True)]
         rows = [row for share in self.processes.gathered(rows) for row in share]
         ids, guilty = [id for id, _ in rows], [id for id, loss in rows if not np.isfinite(loss)]
         self.at.skipped += 1
-        path = self.folder / "bad_batches.jsonl"
         if self.processes.first:
             self._say(f"update {self.at.step}: the gradient is not finite, skipped: {' '.join(guilty or ids)}")
-            with open(path, "a", encoding="utf-8") as file:
-                row = {"step": self.at.step, "not_finite": guilty, "ids": ids}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        if self.at.skipped == SKIPPED_AT_MOST:
-            raise InputError(f"{self.at.skipped} updates had no finite gradient: look at the utterances in {path}")
+        self.bad_batches.add(self.at.step, guilty, ids)
+        self.bad_batches.check(self.at.skipped)
 
     def _end_epoch(self, row: dict, speed: float) -> None:
         """Count the epoch, and complete the `row` that is logged of it."""
@@ -261,28 +274,19 @@ class Trainer:
         if row.get("dev_wer", float("inf")) < at.best:
             at.best, at.best_epoch = row["dev_wer"], at.epoch
         row["train_loss"] = at.loss_sum / at.loss_count if at.loss_count else float("inf")
-        at.loss_sum, at.loss_count = 0.0, 0
+        at.loss_sum, at.loss_count, at.skipped = 0.0, 0, 0
         row |= {"minutes": at.seconds / 60, "audio_hours_an_hour": speed}
 
-    def _previous(self) -> Checkpoint | None:
-        previous = self.checkpoints.newest()
-        if previous is None:
-            return None
-        before = config_from_dict(previous.config, str(self.checkpoints.folder))
-        changed = [k for k in differing(asdict(before), asdict(self.config)) if not k.startswith(NOT_THE_MODEL)]
-        if changed:
-            raise InputError(
-                f"{self.folder}: holds a run with another configuration ({', '.join(changed)}); "
-                "choose another folder with run=..., or remove this one"
-            )
-        return previous
-
     def _restore(self, previous: Checkpoint) -> None:
-        self.model.load_state_dict(previous.model)
-        self.optimiser.load_state_dict(previous.optimiser)
-        self.scaler.load_state_dict(previous.scaler)
-        if self.average is not None:
-            self.average.load_state_dict(previous.average)
+        try:
+            self.model.load_state_dict(previous.model)
+            self.optimiser.load_state_dict(previous.optimiser)
+            self.scaler.load_state_dict(previous.scaler)
+            if self.average is not None:
+                self.average.load_state_dict(previous.average)
+        except (RuntimeError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.checkpoints.folder}: the newest does not fit the network: {reason}") from None
         self.at = previous.position
         done = f"{self.at.epoch} epochs" + (f" and {self.at.update} updates" if self.at.update else "")
         self._say(f"{self.folder}: {'finished, after' if self.finished() else 'going on after'} {done}")
@@ -309,35 +313,6 @@ class Trainer:
             print(text, file=sys.stderr, flush=True)
 
 
-def train(config: Config) -> int:
-    """One run in its folder, alone: two processes would overwrite each other's checkpoints. Returns what `Trainer.train` does.
-
-    Raises:
-        InputError: the configuration or the data cannot be used, or another process trains in the folder.
-    """
-    processes = join(choose_device(config.device).type)
-    lock = filelock.FileLock(Path(config.run, "lock"), timeout=0)  # a killed process leaves none behind
-    try:
-        with lock if processes.first else nullcontext():
-            interrupted = Trainer(config).train()
-    except filelock.Timeout:
-        raise InputError(f"{config.run}: another process trains here; choose another folder with run=...") from None
-    processes.leave()
-    return interrupted
-
-
 def draw_seed(*numbers: int) -> int:
     """One seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
-
-
-def differing(a: dict, b: dict, prefix: str = "") -> list[str]:
-    """The dotted keys whose values differ in two nested dictionaries."""
-    keys = []
-    for key in sorted(a.keys() | b.keys()):
-        left, right = a.get(key), b.get(key)
-        if isinstance(left, dict) and isinstance(right, dict):
-            keys += differing(left, right, f"{prefix}{key}.")
-        elif left != right:
-            keys.append(f"{prefix}{key}")
-    return keys

@@ -151,8 +151,8 @@ def test_the_last_and_the_best_are_kept(tmp_path):
     for step, wer in enumerate([90.0, 9.5, 30.0, 9.5, None, 100.0], start=1):
         kept.save(example(step), wer)
     assert names(tmp_path) == [
-        "best-009.50-step-00000002.pt",
-        "best-009.50-step-00000004.pt",
+        "best-0009.50000-step-00000002.pt",
+        "best-0009.50000-step-00000004.pt",
         "step-00000005.pt",
         "step-00000006.pt",
     ]
@@ -192,6 +192,56 @@ def test_the_best_helps_where_the_last_are_damaged(tmp_path):
     kept.save(example(2), wer=6.0)
     kept.by_step()[0].write_bytes(b"")
     assert kept.newest().position.step == 1
+
+
+@pytest.mark.parametrize("last, damaged", [(1, 1), (2, 2)])
+def test_what_was_damaged_does_not_outlive_what_is_written_after_it(tmp_path, last, damaged):
+    kept = Checkpoints(tmp_path, last=last)
+    kept.save(example(10), wer=5.0)
+    for step in (90, 100):
+        kept.save(example(step))
+    for path in kept.by_step()[-damaged:]:
+        path.write_bytes(b"")
+    assert kept.newest().position.step == 10
+    for step in (20, 30):
+        kept.save(example(step))
+    assert [path.name for path in kept.by_step()] == ["step-00000020.pt", "step-00000030.pt"][-last:]
+    assert kept.newest().position.step == 30
+
+
+def test_one_of_a_newer_format_is_not_passed_over(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path, last=2)
+    kept.save(example(1))
+    monkeypatch.setattr(checkpoints, "FORMAT", 99)
+    kept.save(example(2))
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="step-00000002.pt: checkpoint format 99"):
+        kept.newest()
+
+
+def test_killed_between_its_two_names_the_best_is_there(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.save(example(1), wer=50.0)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "_copy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        kept.save(example(2), wer=40.0)
+    monkeypatch.undo()
+    assert kept.newest().position.step == 2 and read_checkpoint(kept.by_wer()[0]).position.step == 2
+    kept.save(example(3), wer=60.0)
+    assert names(tmp_path)[0] == "best-0040.00000-step-00000002.pt" and kept.newest().position.step == 3
+
+
+def test_files_of_other_names_are_left_alone(tmp_path):
+    kept = Checkpoints(tmp_path)
+    kept.save(example(1), wer=50.0)
+    write_checkpoint(tmp_path / "checkpoints" / "step-mine.pt", example(9))
+    write_checkpoint(tmp_path / "checkpoints" / "best-of-all.pt", example(9))
+    kept.save(example(2), wer=40.0)
+    assert kept.newest().position.step == 2 and {"step-mine.pt", "best-of-all.pt"} <= set(names(tmp_path))
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):

@@ -120,16 +120,53 @@ def test_a_killed_worker_is_restarted_and_the_run_goes_on(folder, alone, rank):
     assert_alike(alone, run)
 
 
-def test_asked_to_stop_both_do_and_one_saves(folder):
-    run = folder / "asked"
-    arguments = ["tones.yaml", f"run={run.name}", "optimiser.epochs=400", "checkpoints.minutes=10"]
-    process = train(folder, *arguments, before=TORCHRUN)
+@pytest.mark.parametrize("how", ["torchrun", "scheduler", "terminal", "a worker"])
+def test_asked_to_stop_both_do_and_one_saves(folder, how):
+    """torchrun hands on what it gets; a scheduler and a terminal send it to all, so that workers get it twice."""
+    run = folder / f"asked-{how}"
+    arguments = ["tones.yaml", f"run={run}", "optimiser.epochs=400", "checkpoints.minutes=10"]
+    process = train(folder, *arguments, before=TORCHRUN, start_new_session=True)
     wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
     time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)  # torchrun hands it on
+    if how == "torchrun":
+        process.send_signal(signal.SIGTERM)
+    elif how == "scheduler":
+        for pid in (*workers(process.pid).values(), process.pid):
+            os.kill(pid, signal.SIGTERM)
+    elif how == "terminal":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        os.kill(workers(process.pid)[1], signal.SIGTERM)
     status, told = finish(process)
-    assert status != 0 and "interrupted, and saved" in told
+    assert status != 0 and told.count("interrupted, and saved") == 1
     assert read_checkpoint(last(run)).position.step == log(run)[-1]["step"]
+
+
+def test_two_go_on_where_one_with_twice_the_accumulation_stopped(folder, alone):
+    run = folder / "begun-alone"
+    arguments = ["tones.yaml", f"run={run}", *SHORT]
+    process = train(folder, *arguments, ACCUMULATED)
+    wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == 128 + signal.SIGTERM
+    status, told = finish(train(folder, *arguments, before=TORCHRUN))
+    assert status == 0, told
+    assert_alike(alone, run)
+
+
+def test_what_all_of_them_notice_is_told_once(folder):
+    status, told = finish(train(folder, "tones.yaml", "run=wrong", "model.cell=cnn", before=TORCHRUN))
+    assert (
+        status != 0 and told.count("model.cell: expected one of") == 1 and "Traceback (most" not in told.split("\n")[0]
+    )
+
+
+def test_a_process_that_does_not_know_its_place_is_told(folder, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, told = finish(train(folder, "tones.yaml", "run=lost"))
+    assert status == 1 and told == (
+        "speechrnn train: WORLD_SIZE is 2, but LOCAL_RANK is not set: start the processes with torchrun\n"
+    )
 
 
 def test_a_new_start_does_not_take_the_name_of_an_earlier_one():

@@ -86,8 +86,29 @@ def test_asked_to_stop_it_saves_first(folder, name):
     process.send_signal(getattr(signal, name))
     status, told = finish(process)
     assert status == 128 + getattr(signal, name)
-    assert told.endswith("speechrnn train: interrupted, and saved: the same command goes on from here\n")
+    assert told.endswith("interrupted, and saved: the same command goes on from here\n")
     assert read_checkpoint(last(run)).position.step == log(run)[-1]["step"]
+
+
+def test_asked_to_stop_while_it_evaluates_it_saves_and_goes_on_there(folder):
+    """A scheduler kills half a minute after it has asked, and a dev set may take longer."""
+    run = folder / "evaluating"
+    rows = [json.loads(line) for line in (folder / "dev.jsonl").read_text().splitlines()]
+    with open(folder / "long.jsonl", "w") as file:
+        for copy in range(100):
+            file.writelines(json.dumps({**row, "id": f"{row['id']}-{copy}"}) + "\n" for row in rows)
+    # One update an epoch, after which it evaluates for seconds
+    evaluating = ["tones.yaml", "optimiser.epochs=2", "data.dev=long.jsonl", "data.max_seconds=60"]
+    process = train(folder, *evaluating, f"run={run.name}")
+    wait_until((run / "checkpoints" / "step-00000002.pt").exists, process)
+    process.send_signal(signal.SIGTERM)
+    status, told = finish(process)
+    assert status == 128 + signal.SIGTERM and "epoch 1:" in told and "epoch 2:" not in told
+    at = read_checkpoint(last(run)).position
+    assert (at.epoch, at.update, at.step) == (1, 1, 2)
+    status, told = finish(train(folder, *evaluating, f"run={run.name}"))
+    assert status == 0 and "epoch 2:" in told and read_checkpoint(last(run)).position.epoch == 2
+    assert [row["step"] for row in log(run) if "rate" in row] == [1, 2]
 
 
 def test_a_second_process_in_the_folder_is_refused(folder):

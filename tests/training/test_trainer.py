@@ -1,5 +1,7 @@
 """Training on a language of three tones: it learns to spell, and what it leaves out, averages and keeps."""
 
+import json
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -15,12 +17,16 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
-from speechrnn.training.checkpoint import Checkpoints, read_checkpoint
+from speechrnn.training.checkpoint import Checkpoints, averaged, read_checkpoint, write_checkpoint
 from speechrnn.training.config import AugmentConfig
 from speechrnn.training.data import model_frames
 from speechrnn.training.device import choose_device, choose_precision
 from speechrnn.training.export import find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
+
+
+def json_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +90,50 @@ def test_a_finished_run_is_left_as_it_is(trained, corpus):
 
 @pytest.mark.parametrize(
     "changes, key",
-    [({"optimiser__epochs": 20}, "optimiser.epochs"), ({"model__hidden": 16, "seed": 9}, "model.hidden, seed")],
+    [
+        ({"optimiser__epochs": 20}, "optimiser.epochs"),
+        ({"model__hidden": 16, "seed": 9}, "model.hidden, seed"),
+        ({"data__dev": None}, "data.dev"),
+    ],
 )
 def test_another_configuration_in_the_same_folder_is_refused_by_its_keys(trained, corpus, changes, key):
     with pytest.raises(InputError) as error:
         Trainer(tiny(corpus, trained, **changes))
     assert str(error.value).startswith(f"{trained}: holds a run with another configuration ({key});")
+
+
+def test_another_number_of_batches_an_update_is_refused(trained, corpus):
+    with pytest.raises(InputError) as error:
+        Trainer(tiny(corpus, trained, optimiser__accumulate=2))
+    assert str(error.value).startswith(
+        f"{trained}: was begun with 1 batches an update (processes * optimiser.accumulate), found 2; go on with as many"
+    )
+
+
+def test_a_run_that_lost_its_checkpoints_is_not_begun_anew(trained, corpus, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    before = (run / "log.jsonl").read_text()
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="run: holds a run, but .*checkpoints holds no checkpoint of it; choose"):
+        Trainer(tiny(corpus, run))
+    assert (run / "log.jsonl").read_text() == before
+
+
+def test_a_checkpoint_that_no_run_can_go_on_from_is_named(trained, corpus, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    for path in sorted((run / "checkpoints").iterdir())[:-1]:
+        path.unlink()
+    write_checkpoint(last(run), averaged([last(trained), last(trained)]))
+    with pytest.raises(InputError, match="checkpoints: holds an average, which cannot be trained on; choose another"):
+        Trainer(tiny(corpus, run))
+    other = read_checkpoint(last(trained))
+    other.model["output.weight"] = torch.zeros(9, 9)
+    write_checkpoint(last(run), other)
+    with pytest.raises(InputError, match="checkpoints: the newest does not fit the network: .*output.weight"):
+        Trainer(tiny(corpus, run))
 
 
 class Recorded(Trainer):
@@ -166,9 +210,40 @@ def test_an_update_without_a_finite_gradient_is_named_and_skipped(corpus, tmp_pa
     trainer.update([np.array([3, 4])], 0.5)
     assert unlike(dict(trainer.model.state_dict()), before)
     trainer.loss = lambda *arguments: loss(*arguments) * torch.inf
-    with pytest.raises(InputError, match="20 updates had no finite gradient: look at the utterances in .*bad_batches"):
+    trainer.save()
+    for _ in range(3):
+        trainer.update([np.array([3, 4])], 0.5)
+    again = Trainer(tiny(corpus, tmp_path / "run"))  # it drops the rows of what it will do again
+    assert [row["step"] for row in json_lines(tmp_path / "run" / "bad_batches.jsonl")] == [0] and again.at.skipped == 1
+    finite = again.loss
+    again.loss = lambda *arguments: finite(*arguments) * torch.inf
+    with pytest.raises(
+        InputError, match="20 updates of an epoch had no finite gradient: see the utterances in .*bad_b"
+    ):
         for _ in range(19):
-            trainer.update([np.array([3, 4])], 0.5)
+            again.update([np.array([3, 4])], 0.5)
+
+
+def test_a_loss_that_is_not_finite_is_no_step_even_where_its_gradient_is(corpus, tmp_path):
+    trainer = Trainer(tiny(corpus, tmp_path / "run"))
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    loss = trainer.loss
+    trainer.loss = lambda *arguments: loss(*arguments) + torch.inf
+    trainer.update([np.array([3, 4])], 0.5)
+    assert trainer.at.skipped == 1 and not unlike(dict(trainer.model.state_dict()), before)
+
+
+def test_skipped_updates_are_counted_by_the_epoch(corpus, tmp_path):
+    """Over a week a few are no reason to stop."""
+    trainer = Trainer(tiny(corpus, tmp_path / "run", data__dev=None, optimiser__epochs=30))
+    update, loss = trainer.update, trainer.loss
+
+    def first_of_the_epoch_is_bad(*arguments, **named):
+        trainer.loss = loss if trainer.at.update else lambda *arguments: loss(*arguments) * torch.inf
+        return update(*arguments, **named)
+
+    trainer.update = first_of_the_epoch_is_bad
+    assert trainer.train() == 0 and len(json_lines(tmp_path / "run" / "bad_batches.jsonl")) == 30
 
 
 def test_utterances_that_do_not_fit_at_the_fastest_speed_are_left_out(corpus, tmp_path, capsys):

@@ -1,0 +1,37 @@
+"""Updates that were left out, for their gradient was not finite: which utterances they were, and when it is too many."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from speechrnn.errors import InputError
+from speechrnn.manifest import write_atomically
+
+AT_MOST = 20  # in one epoch: more of them are a fault of the data or of the learning rate
+
+
+class BadBatches:
+    """`bad_batches.jsonl` in a run's folder, with a row an update: the updates made before it, all of its utterances, and those
+    whose loss was not finite. A run that goes on after `step` updates drops the rows of those that it will make again. Only
+    the process that `writes` does so."""
+
+    def __init__(self, run: Path, step: int, writes: bool = True):
+        self.path, self._writes = run / "bad_batches.jsonl", writes
+        if writes and self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
+            write_atomically(self.path, "".join(line + "\n" for line in lines if json.loads(line)["step"] < step))
+
+    def add(self, step: int, not_finite: Sequence[str], ids: Sequence[str]) -> None:
+        """Write one row."""
+        if self._writes:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "not_finite": not_finite, "ids": ids}, ensure_ascii=False) + "\n")
+
+    def check(self, skipped: int) -> None:
+        """Whether so many in one epoch can be borne.
+
+        Raises:
+            InputError: no.
+        """
+        if skipped >= AT_MOST:
+            raise InputError(f"{skipped} updates of an epoch had no finite gradient: see the utterances in {self.path}")

@@ -1,0 +1,56 @@
+"""What a run goes on from, and what must be as it was: otherwise it would not be the same run."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from speechrnn.errors import InputError
+from speechrnn.training.checkpoint import Checkpoint, Checkpoints
+from speechrnn.training.config import Config, config_from_dict
+
+# These may change: they do not change what is computed. Of `accumulate` its product with the processes counts.
+MAY_CHANGE = ("name", "run", "language", "output_case", "data.cache", "optimiser.accumulate", "checkpoints")
+
+
+def previous_checkpoint(checkpoints: Checkpoints, config: Config, batches_an_update: int) -> Checkpoint | None:
+    """The newest checkpoint of the run, or None if it begins.
+
+    Raises:
+        InputError: the folder holds another run, or one that has lost its checkpoints, or none of them can be read.
+    """
+    run = checkpoints.folder.parent
+    elsewhere = "choose another folder with run=..., or remove this one"
+    previous = checkpoints.newest()
+    if previous is None:
+        if next(run.glob("*.pt"), None) or _has_ended_epochs(run):
+            raise InputError(f"{run}: holds a run, but {checkpoints.folder} holds no checkpoint of it; {elsewhere}")
+        return None
+    if not previous.optimiser:
+        raise InputError(f"{checkpoints.folder}: holds an average, which cannot be trained on; {elsewhere}")
+    before = asdict(config_from_dict(previous.config, str(checkpoints.folder)))
+    changed = [key for key in differing(before, asdict(config)) if not key.startswith(MAY_CHANGE)]
+    if changed:
+        raise InputError(f"{run}: holds a run with another configuration ({', '.join(changed)}); {elsewhere}")
+    if previous.batches_an_update not in (0, batches_an_update):
+        raise InputError(
+            f"{run}: was begun with {previous.batches_an_update} batches an update (processes * optimiser.accumulate), "
+            f"found {batches_an_update}; go on with as many, or {elsewhere}"
+        )
+    return previous
+
+
+def differing(a: dict, b: dict, prefix: str = "") -> list[str]:
+    """The dotted keys whose values differ in two nested dictionaries."""
+    keys = []
+    for key in sorted(a.keys() | b.keys()):
+        left, right = a.get(key), b.get(key)
+        if isinstance(left, dict) and isinstance(right, dict):
+            keys += differing(left, right, f"{prefix}{key}.")
+        elif left != right:
+            keys.append(f"{prefix}{key}")
+    return keys
+
+
+def _has_ended_epochs(run: Path) -> bool:
+    """Whether the log tells of two: there was a checkpoint after the first."""
+    log = run / "log.jsonl"
+    return log.exists() and log.read_text(encoding="utf-8", errors="replace").count('"train_loss"') > 1

@@ -1,0 +1,51 @@
+"""A run in its folder: no other process trains there, and what the user can mend is told once."""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import filelock
+import torch
+
+from speechrnn.errors import InputError
+from speechrnn.training.config import Config, check_values
+from speechrnn.training.device import choose_device
+from speechrnn.training.distributed import join
+from speechrnn.training.trainer import Trainer
+
+
+def train(config: Config) -> int:
+    """One run in its folder, alone: two processes would overwrite each other's checkpoints. Returns what `Trainer.train` does.
+
+    Raises:
+        InputError: the configuration or the data cannot be used, or another process trains in the folder.
+    """
+    processes = join(choose_device(config.device).type)
+    lock = filelock.FileLock(Path(config.run, "lock"), timeout=0)  # a killed process leaves none behind
+    try:
+        check_values(config)
+        with lock if processes.first else nullcontext():
+            interrupted = Trainer(config, processes).train()
+    except (InputError, filelock.Timeout, torch.OutOfMemoryError, RuntimeError) as error:
+        told = _input_error(error, config)
+        if told is None:
+            raise
+        if not processes.first_to_say(str(told)):
+            sys.exit(1)
+        raise told from None
+    processes.leave()
+    return interrupted
+
+
+def _input_error(error: Exception, config: Config) -> InputError | None:
+    """What the user can do about an exception, if that is so."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, filelock.Timeout):
+        return InputError(f"{config.run}: another process trains here; choose another folder with run=...")
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        return InputError(
+            f"the memory does not suffice for a batch of {config.data.max_seconds:g} s: lower data.max_seconds, "
+            f"or model.hidden and model.layers ({' '.join(str(error).split())[:120]})"
+        )
+    return None
