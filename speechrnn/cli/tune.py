@@ -7,6 +7,8 @@ a test set: one in whose name a word begins with "test" is refused.
   speechrnn tune models/mine dev.jsonl --lm books.lm              puts the language model into the package
   speechrnn tune models/mine dev.jsonl --lm train.lm --closed     and lets no words come but its own
   speechrnn tune models/mine dev.jsonl --picture tuning.png       chooses again, for the one that is there
+  speechrnn tune models/final --like models/mine --lm all.lm      takes the values of another package: where the final
+                                                                  model is trained on the dev utterances, too
 """
 
 import argparse
@@ -14,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechrnn.cli import positive
 from speechrnn.errors import InputError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from speechrnn.decoding.language_model import LanguageModel
     from speechrnn.decoding.tuning import Tuned
+    from speechrnn.package import Package
     from speechrnn.recognizer import Recognizer
 
 
@@ -31,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "package", metavar="PACKAGE", help="a model package: its directory, or the name of a bundled one"
     )
-    parser.add_argument("manifest", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
+    parser.add_argument("manifest", nargs="?", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
+    parser.add_argument("--like", metavar="TUNED", help="instead of a manifest: a package whose values to take")
     parser.add_argument("--lm", metavar="FILE", help="a language model for the package (default: the one that it has)")
     parser.add_argument("--closed", action="store_true", help="no words but those of --lm may come")
     parser.add_argument(
@@ -45,51 +49,80 @@ def run(args: argparse.Namespace) -> int:
     from functools import partial
 
     from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
-    from speechrnn.decoding.tuning import at_the_edge, tune
-    from speechrnn.manifest import read_manifest
-    from speechrnn.package import bundled, write_decoder
-    from speechrnn.recognizer import Recognizer
-    from speechrnn.scoring.results import is_test_set
-    from speechrnn.text import normaliser
+    from speechrnn.package import WEIGHTS, find_package, read_package, write_decoder
 
-    if is_test_set(args.manifest):
+    _check(args)
+    package = read_package(find_package(args.package))
+    model = read_language_model(args.lm, package, args.closed) if args.lm else read_packaged(package)
+    if model is None:
+        raise InputError(f"{package.directory}: expected a language model in its lm/, found none: name one with --lm")
+    decoder = _chosen(args, model) if args.manifest else _taken(args.like)
+    directory = args.output or package.directory
+    write_decoder(package, decoder, directory, partial(write_packaged, model) if args.lm else None)
+    values = ", ".join(f"{name} {decoder[name]:g}" for name in WEIGHTS)
+    _say(f"{directory}: {model.describe()}, {values}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What is known to be wrong before the work."""
+    from speechrnn.package import bundled
+    from speechrnn.scoring.results import is_test_set
+
+    if bool(args.manifest) == bool(args.like):
+        raise InputError("expected either a dev manifest or --like and a tuned package")
+    if args.manifest and is_test_set(args.manifest):
         raise InputError(f"{args.manifest}: is a test set, by its name: tune on other utterances, and test once")
     if args.closed and not args.lm:
         raise InputError("--closed: expected --lm beside it, whose words they are, found none")
     if args.package in bundled() and not args.output:
         raise InputError(f"{args.package}: is a bundled model: name a directory for the tuned one with -o")
+    if args.output and Path(args.output).exists():
+        raise InputError(f"{args.output}: expected the name of a folder that does not exist yet, found something there")
+    if args.picture:
+        from speechrnn.training.pictures import new_figure
+
+        new_figure(1, 1)  # says so if there is no matplotlib
+
+
+def _taken(name: str) -> dict[str, Any]:
+    """The decoder's description of a tuned package."""
+    from speechrnn.package import WEIGHTS, find_package, read_package
+
+    package = read_package(find_package(name))
+    if missing := [key for key in WEIGHTS if key not in package.decoder]:
+        raise InputError(f"{package.directory}: expected a tuned package, found no {missing[0]} in its decoder")
+    return {"method": "beam", **{key: package.decoder[key] for key in WEIGHTS}}
+
+
+def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
+    """The decoder's description that does best on the manifest."""
+    from speechrnn.decoding.tuning import at_the_edge, tune
+    from speechrnn.manifest import read_manifest
+    from speechrnn.recognizer import Recognizer
+    from speechrnn.text import normaliser
+
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.package, args.threads, lm=False)
-    package = recognizer.package
-    model = read_language_model(args.lm, package, args.closed) if args.lm else read_packaged(package)
-    if model is None:
-        raise InputError(f"{package.directory}: expected a language model in its lm/, found none: name one with --lm")
-    normalise = normaliser(package.normaliser)
+    normalise = normaliser(recognizer.package.normaliser)
     references = [normalise(utterance.text) for utterance in utterances]
     words = sum(len(text.split()) for text in references)
     if not words:
         raise InputError(f"{args.manifest}: expected utterances in which something is said, found none")
-    log_probs = _log_probs(recognizer, utterances)
-    trial = Trial(recognizer, model, log_probs, references)
+    trial = Trial(recognizer.package, model, _log_probs(recognizer, utterances), references)
     tuned = tune(trial.errors)
     _show(trial, tuned, words)
     if at_the_edge(tuned.best):
         _say("note: the best is at the edge of what was tried: does the language model suit these utterances?")
     if args.picture:
         _say(f"{_draw(tuned, words, args.picture)}")
-    decoder = {
+    return {
         "method": "beam",
         "beam": tuned.beam,
         "lm_weight": tuned.lm_weight,
         "word_bonus": tuned.word_bonus,
         "unknown_penalty": trial.unknown_penalty,
     }
-    directory = args.output or package.directory
-    write_decoder(package, decoder, directory, partial(write_packaged, model) if args.lm else None)
-    _say(
-        f"{directory}: {model.describe()}, lm weight {tuned.lm_weight:g}, word bonus {tuned.word_bonus:g}, beam {tuned.beam}"
-    )
-    return 0
 
 
 class Trial:
@@ -97,12 +130,12 @@ class Trial:
 
     def __init__(
         self,
-        recognizer: "Recognizer",
+        package: "Package",
         model: "LanguageModel",
         log_probs: Sequence["np.ndarray"],
         references: Sequence[str],
     ):
-        self.package, self.model, self.log_probs, self.references = recognizer.package, model, log_probs, references
+        self.package, self.model, self.log_probs, self.references = package, model, log_probs, references
         self.tried, self.began = 0, time.perf_counter()
         self.unknown_penalty = self._search({}).word_scores.unknown_penalty
 

@@ -46,7 +46,10 @@ class Tuned(NamedTuple):
 
 
 def tune(count_errors: Callable[[float, float, int], int]) -> Tuned:
-    """The weights and the narrowest beam with the fewest errors; `count_errors` is asked for (lm_weight, word_bonus, beam)."""
+    """The weights with the fewest errors, and the narrowest beam that has no more than that of the grid and the widest.
+
+    `count_errors` is asked for (lm_weight, word_bonus, beam).
+    """
     grid: dict[Cell, int] = {}
 
     def try_all(cells: Iterator[Cell] | list[Cell]) -> None:
@@ -59,8 +62,9 @@ def tune(count_errors: Callable[[float, float, int], int]) -> Tuned:
     best = best_cell(grid)
     weights = LM_WEIGHTS[best[0]], WORD_BONUSES[best[1]]
     beams = {beam: grid[best] if beam == GRID_BEAM else count_errors(*weights, beam) for beam in BEAMS}
-    # One that is narrower and has fewer errors than the widest had luck, and costs nothing
-    beam = next(beam for beam in BEAMS if beams[beam] <= beams[BEAMS[-1]])
+    # The fewest of all would be luck more often; a narrow beam that has it costs nothing
+    enough = min(grid[best], beams[BEAMS[-1]])
+    beam = next(beam for beam in BEAMS if beams[beam] <= enough)
     return Tuned(grid, best, beams, beam)
 
 

@@ -59,7 +59,7 @@ def test_what_is_tuned_is_used_without_a_flag(package, lm, dev, capsys, monkeypa
     decoder = read_package(package).decoder
     assert rates[f"beam {decoder['beam']} *"] == "0.00"
     assert decoder["method"] == "beam" and decoder["lm_weight"] > 0
-    assert f"lm weight {decoder['lm_weight']:g}, word bonus {decoder['word_bonus']:g}" in err
+    assert f"lm_weight {decoder['lm_weight']:g}, word_bonus {decoder['word_bonus']:g}" in err
     assert heard(package) == "good day now"
     assert heard(package, lm=False) == "good way now"
     assert main(["evaluate", str(package), str(dev)]) == 0
@@ -82,6 +82,17 @@ def test_into_another_directory(package_dir, lm, dev, tmp_path):
     tune(package_dir, dev, "--lm", lm, "-o", tmp_path / "new")
     assert read_package(package_dir).decoder == {"method": "greedy"}
     assert (heard(package_dir), heard(tmp_path / "new")) == ("good way now", "good day now")
+
+
+def test_like_another_package(package, package_dir, lm, dev, tmp_path, capsys):
+    tune(package, dev, "--lm", lm)
+    tune(package_dir, "--like", package, "--lm", lm, "--closed", "-o", tmp_path / "final")
+    assert read_package(tmp_path / "final").decoder == read_package(package).decoder
+    assert (tmp_path / "final" / "lm" / "lexicon.txt").exists()
+    assert heard(tmp_path / "final") == "good day now"
+    capsys.readouterr()
+    tune(package, "--like", package_dir, status=1)
+    assert "expected a tuned package, found no beam in its decoder" in capsys.readouterr().err
 
 
 def test_a_picture(package, lm, dev, tmp_path):
@@ -120,6 +131,8 @@ def test_what_cannot_be_tuned(package, lm, dev, tmp_path, capsys):
     capsys.readouterr()
     for arguments, message in (
         ([package, dev], "package: expected a language model in its lm/, found none: name one with --lm"),
+        ([package, "--lm", lm], "expected either a dev manifest or --like"),
+        ([package, dev, "--like", "an4", "--lm", lm], "expected either a dev manifest or --like"),
         ([package, dev, "--closed"], "--closed: expected --lm beside it"),
         (["an4", dev, "--lm", lm], "an4: is a bundled model: name a directory for the tuned one with -o"),
         ([package, dev, "--lm", tmp_path / "0.wav"], "0.wav: expected"),

@@ -48,12 +48,13 @@ def test_of_equals_the_one_in_better_company_is_chosen():
     assert best_cell(grid) == (8, 6)
 
 
-def test_the_narrowest_beam_that_is_as_good_as_the_widest():
+def test_the_narrowest_beam_that_is_as_good_as_that_of_the_grid_and_the_widest():
     for errors, chosen in (
         ((30, 12, 10, 10, 10, 10), 16),
         ((30, 12, 11, 10, 9, 10), 32),
         ((10, 10, 10, 10, 10, 10), 4),
         ((30, 20, 15, 12, 11, 10), 128),
+        ((40, 9, 10, 50, 50, 50), 8),
     ):
         by_beam = dict(zip(BEAMS, errors, strict=True))
         tuned = tune(lambda w, b, beam, by_beam=by_beam: by_beam[beam])
