@@ -1,6 +1,7 @@
 """From sounds to a transcript by the command line alone: train, export, transcribe, each in a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 from conftest import RATE, tones
 
+from speechrnn.cli import main
 from speechrnn.manifest import Utterance, write_manifest
 
 CONFIG = """\
@@ -96,12 +98,17 @@ def test_train_export_and_transcribe(folder):
         (["tones.yaml", "model.layers=many"], "model.layers=many: "),
         (["none.yaml"], "none.yaml: expected a YAML file, found no such file"),
         (["tones.yaml", "run=other", "data.train=[none.jsonl]"], "none.jsonl: expected a manifest"),
+        (["tones.yaml", "run=tones.yaml"], "run: expected a folder, or a name that is free, found the file tones.yaml"),
+        (["tones.yaml", "run=other", "optimiser.rate=inf"], "optimiser.rate: expected a finite number, found inf"),
+        (["tones.yaml", "run=other", f"seed={2**64}"], "seed: expected less than 2^63, found 18446744073709551616"),
+        (["tones.yaml", "run=other", "init_from=tones.yaml"], "init_from tones.yaml: expected a run's folder (with "),
     ],
 )
-def test_bad_input_is_one_line_and_status_1(folder, arguments, message):
-    done = speechrnn(folder, "train", *arguments)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
-    assert done.stderr.startswith(f"speechrnn train: {message}")
+def test_bad_input_is_one_line_and_status_1(folder, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(folder)
+    assert main(["train", *arguments]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1) and err.startswith(f"speechrnn train: {message}")
 
 
 def test_export_names_what_is_missing(folder):
@@ -116,3 +123,10 @@ def test_export_names_what_is_missing(folder):
 def test_wrong_usage_is_status_2(folder):
     done = speechrnn(folder, "train")
     assert done.returncode == 2 and done.stderr.startswith("usage: speechrnn train")
+
+
+def test_the_help_names_files_that_are_there(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    named = set(re.findall(r"[\w/]+\.yaml", capsys.readouterr().out))
+    assert named and all((Path(__file__).parents[2] / name).is_file() for name in named)

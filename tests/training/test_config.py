@@ -129,8 +129,8 @@ def test_the_command_line_prints_the_line_and_no_traceback(yaml, capsys):
         ("augment: {speed: [1.0, .inf]}", "augment.speed: expected a finite number, found inf"),
         ("augment: {speed: [1.0, .nan]}", "augment.speed: expected a finite number, found nan"),
         ("model: {front_end: {low_hz: .nan}}", "model.front_end.low_hz: expected a finite number, found nan"),
-        ("seed: -1", "seed: expected 0 to 2^63 - 1, found -1"),
-        (f"seed: {2**63}", f"seed: expected 0 to 2^63 - 1, found {2**63}"),
+        ("seed: -1", "seed: expected 0 or more, found -1"),
+        (f"seed: {2**63}", f"seed: expected less than 2^63, found {2**63}"),
         ("checkpoints: {best: 0}", "checkpoints.best: expected more than 0, found 0"),
     ],
 )
