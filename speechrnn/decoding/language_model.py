@@ -48,7 +48,7 @@ def read_language_model(path: str | os.PathLike, package: Package, closed: bool 
     _check_spelling(ngram, package, path)
     tokenizer = package.tokenizer
     if closed:
-        words = [word for word in words if not tokenizer.outside(word)]
+        words = [word for word in words if word and not tokenizer.outside(word)]
     return LanguageModel(ngram, Lexicon.from_words(words, tokenizer, is_open=not closed), Path(path).name)
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,14 @@ from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY, Tokenizer, raw
 
 ROOT = 0
+
+
+class Spellings(NamedTuple):
+    """Spellings one after the other: word ids (spellings,), how many tokens each has (spellings,), and those tokens."""
+
+    word: np.ndarray
+    length: np.ndarray
+    token: np.ndarray
 
 
 class Lexicon:
@@ -26,7 +35,7 @@ class Lexicon:
 
     Args:
         words: the distinct words; word ids are positions in this list, and `len(words)` is the unknown word's.
-        spellings: (word id, token ids without blanks and boundaries) pairs.
+        spellings: (word id, token ids without blanks and boundaries) pairs, or all in arrays.
         tokenizer: gives the number of tokens and whether there is a boundary between words.
         is_open: also follow tokens that lead out of the trie.
 
@@ -37,21 +46,23 @@ class Lexicon:
     def __init__(
         self,
         words: Sequence[str],
-        spellings: Iterable[tuple[int, Sequence[int]]],
+        spellings: Iterable[tuple[int, Sequence[int]]] | Spellings,
         tokenizer: Tokenizer,
         is_open: bool = False,
     ):
         self.words, self.is_open = list(words), is_open
         self.tokens = len(tokenizer)
         self.boundary = tokenizer.tokens.index(BOUNDARY) if BOUNDARY in tokenizer.tokens else None
-        ids, sequences = zip(*spellings, strict=True) if (spellings := list(spellings)) else ((), ())
-        word = np.array(ids, np.int32)
-        length = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        if not isinstance(spellings, Spellings):
+            ids, sequences = zip(*spellings, strict=True) if (spellings := list(spellings)) else ((), ())
+            length = np.fromiter(map(len, sequences), np.int64, len(sequences))
+            token = np.fromiter(chain.from_iterable(sequences), np.int32, int(length.sum()))
+            spellings = Spellings(np.array(ids, np.int32), length, token)
+        word, length, token = spellings
         if is_open and words and self.boundary is None:
             raise InputError(f"lexicon: the model has no {BOUNDARY!r} between words: the vocabulary cannot be open")
         if (length == 0).any():
             raise InputError(f"lexicon: {self.words[word[length.argmin()]]!r}: expected a spelling, found none")
-        token = np.fromiter(chain.from_iterable(sequences), np.int32, int(length.sum()))
         self._build(word, length, token)
 
     def _build(self, word: np.ndarray, length: np.ndarray, token: np.ndarray) -> None:
@@ -123,16 +134,19 @@ class Lexicon:
             InputError: in a closed one, a word cannot be spelled; its letters are named.
         """
         words = list(dict.fromkeys(words))
+        length, token = _spell(words, tokenizer)
+        missing = np.bincount(np.arange(len(words)).repeat(length), token < 0, len(words)) > 0
         if is_open:
-            words = [word for word in words if word and not tokenizer.outside(word)]
-        for word in words:
-            if missing := sorted(set(tokenizer.outside(word))):
-                raise InputError(
-                    f"lexicon: {word!r}: characters outside the model's alphabet: {' '.join(map(repr, missing))}"
-                )
+            keep = (length > 0) & ~missing
+            token = token[keep.repeat(length)]
+            words, length = [word for word, kept in zip(words, keep.tolist(), strict=True) if kept], length[keep]
+        elif missing.any():
+            word = words[missing.argmax()]
             if " " in word:
                 raise InputError(f"lexicon: {word!r}: expected one word, found a space in it")
-        return cls(words, ((i, tokenizer.encode(word)) for i, word in enumerate(words)), tokenizer, is_open)
+            letters = " ".join(map(repr, sorted(set(tokenizer.outside(word)))))
+            raise InputError(f"lexicon: {word!r}: characters outside the model's alphabet: {letters}")
+        return cls(words, Spellings(np.arange(len(words)), length, token), tokenizer, is_open)
 
     @classmethod
     def read(cls, path: str | os.PathLike, tokenizer: Tokenizer, normalise: Callable[[str], str] = raw) -> "Lexicon":
@@ -167,3 +181,15 @@ class Lexicon:
         if not ids:
             raise InputError(f"{path}: expected a lexicon (a word a line), found no word in it")
         return cls(list(ids), spellings, tokenizer)
+
+
+def _spell(words: Sequence[str], tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """How many letters words have (words,), and all their letters as tokens, -1 for what has none: quicker than one by one."""
+    length = np.fromiter(map(len, words), np.int64, len(words))
+    letters = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), np.uint32)
+    known = sorted((ord(token), i) for i, token in enumerate(tokenizer.tokens) if len(token) == 1 and token != BOUNDARY)
+    if not known:
+        return length, np.full(len(letters), -1)
+    alphabet, ids = np.array(known).T
+    at = alphabet.searchsorted(letters).clip(max=len(alphabet) - 1)
+    return length, np.where(alphabet[at] == letters, ids[at], -1)

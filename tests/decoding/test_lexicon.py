@@ -79,7 +79,8 @@ def test_without_words_anything_goes():
 
 
 def test_an_open_vocabulary_leaves_out_what_has_no_spelling():
-    assert Lexicon.from_words(["A", "X-RAY", "B"], LETTERS, is_open=True).words == ["A", "B"]
+    words = ["A", "X-RAY", "", "B", "B😀", "A|", "A A", "C\udc80"]
+    assert Lexicon.from_words(words, LETTERS, is_open=True).words == ["A", "B"]
 
 
 @pytest.mark.parametrize(
