@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group.add_argument(
         "--hotword-weight", type=float, metavar="X", help="what each letter of them is worth, in nats (default: 1)"
     )
-    group.add_argument("--beam", type=positive, metavar="N", help="search with so many prefixes (default: 64)")
+    group.add_argument(
+        "--beam", type=positive, metavar="N", help="search with so many prefixes (default: the package's, else 64)"
+    )
     return group
 
 

@@ -121,6 +121,18 @@ def test_nan_spoils_one_file_and_not_the_others(transcribe, tone_onnx, tmp_path,
     )
 
 
+def test_evaluate_and_tune_name_the_utterance_of_which_the_model_makes_nan(tone_onnx, lm, tmp_path, capsys):
+    write_package(tmp_path / "nan", without_tiny(tone_onnx), Tokenizer(TOKENS), DESCRIPTION, "")
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    row = {"id": "u7", "audio_filepath": "silence.wav", "text": "good day"}
+    (tmp_path / "dev.jsonl").write_text(json.dumps(row))
+    for command in ("evaluate", "tune"):
+        assert main([command, str(tmp_path / "nan"), str(tmp_path / "dev.jsonl"), "--lm", str(lm)]) == 1
+        printed = capsys.readouterr()
+        message = "utterance u7: log-probabilities: expected numbers, found NaN in 25 of 25 frames"
+        assert printed.out == "" and printed.err == f"speechrnn {command}: {message}\n"
+
+
 def test_evaluate_records_how_it_decoded(package_dir, tuned, lm, tmp_path, capsys):
     manifest, record = write_dev(tmp_path, "test.jsonl"), tmp_path / "results.jsonl"
     commands = [

@@ -55,6 +55,14 @@ def test_that_of_a_package_is_used_without_being_asked_for_and_can_be_left_out(t
     assert speechrnn.load(tuned, 1, lm=False, beam=5).decoder.description == "beam 5"
 
 
+def test_a_package_may_search_without_a_language_model(package_dir, tmp_path):
+    write_decoder(read_package(package_dir), {"method": "beam", "beam": 7}, tmp_path / "beam")
+    assert speechrnn.load(tmp_path / "beam", 1).decoder.description == "beam 7"
+    assert speechrnn.load(tmp_path / "beam", 1, beam=9).decoder.description == "beam 9"
+    assert speechrnn.load(tmp_path / "beam", 1, lm=False).decoder.description == "greedy"
+    assert heard(tmp_path / "beam") == "good way now"
+
+
 def test_a_closed_vocabulary_lets_no_other_word_come(tuned):
     assert heard(tuned, blend("good way now", "good day now", 0.99)) == "good way now"
     (tuned / "lm" / "lexicon.txt").write_text("GOOD\nDAY\nNOW\n")
