@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.training.log import keep_rows
 
 AT_MOST = 20  # in one epoch: more of them are a fault of the data or of the learning rate
 
@@ -17,9 +17,8 @@ class BadBatches:
 
     def __init__(self, run: Path, step: int, writes: bool = True):
         self.path, self._writes = run / "bad_batches.jsonl", writes
-        if writes and self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]  # the last is empty, or was cut off
-            write_atomically(self.path, "".join(line + "\n" for line in lines if json.loads(line)["step"] < step))
+        if writes:
+            keep_rows(self.path, lambda row: row["step"] < step)
 
     def add(self, step: int, not_finite: Sequence[str], ids: Sequence[str]) -> None:
         """Write one row."""

@@ -181,6 +181,8 @@ def check_values(config: Config) -> None:
     for key, (value, holds, expected) in expectations.items():
         if not holds:
             raise InputError(f"{key}: expected {expected}, found {value}")
+    if optimiser.patience and not config.data.dev:
+        raise InputError("optimiser.patience: expected a dev set (data.dev), on which the WER may fall, found none")
     for key, value in _numbers(asdict(config)):
         if not math.isfinite(value) and not (key in UNLIMITED and value == math.inf):
             raise InputError(f"{key}: expected a finite number, found {value}")

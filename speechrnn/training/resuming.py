@@ -6,6 +6,7 @@ from pathlib import Path
 from speechrnn.errors import InputError
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints
 from speechrnn.training.config import Config, config_from_dict
+from speechrnn.training.log import is_epoch, read_lines
 
 # These may change: they do not change what is computed. Of `accumulate` its product with the processes counts.
 MAY_CHANGE = ("name", "run", "language", "output_case", "data.cache", "optimiser.accumulate", "checkpoints")
@@ -52,5 +53,4 @@ def differing(a: dict, b: dict, prefix: str = "") -> list[str]:
 
 def _has_ended_epochs(run: Path) -> bool:
     """Whether the log tells of two: there was a checkpoint after the first."""
-    log = run / "log.jsonl"
-    return log.exists() and log.read_text(encoding="utf-8", errors="replace").count('"train_loss"') > 1
+    return sum(is_epoch(line.row or {}) for line in read_lines(run / "log.jsonl")) > 1

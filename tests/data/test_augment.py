@@ -110,6 +110,15 @@ def test_the_speed_is_the_first_draw_whatever_else_is_on():
         assert changed.tolist() == expected
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
+def test_the_speeds_that_batches_are_planned_by_are_those_that_are_played(probability):
+    stretch, pitch = StretchConfig(probability, [0.8, 1.3]), PitchConfig(0.5)
+    augment = augmentation(speed=FACTORS, stretch=stretch, pitch=pitch, gain=[-9.0, 9.0])
+    _, changed = augment(padded([4000] * 40), torch.full((40,), 4000), generators(range(40)))
+    planned = 4000 / augment.speeds(generators(range(40)))
+    assert ((changed.numpy() >= planned - 1e-6) & (changed.numpy() < planned + 3)).all()  # rounded up, twice
+
+
 @pytest.mark.parametrize(
     "config, fastest",
     [

@@ -71,9 +71,13 @@ class Augmentation(nn.Module):
         return waveform, lengths
 
     def speeds(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
-        """(utterances,) the factors that `forward` will draw first, with generators of the same seeds: batches are made of
+        """(utterances,) by what `forward`, with generators of the same seeds, will divide the lengths: batches are made of
         utterances that are equally long as they will be played."""
-        return np.array(self.speed.factors)[self._speed_choice(generators)]
+        speeds = np.array(self.speed.factors)[self._speed_choice(generators)]
+        for stage in self.stages:
+            if isinstance(stage, PitchAndStretch):  # the first stage: its draws follow
+                speeds = speeds * stage.draw(generators)[1]
+        return speeds
 
     def _speed_choice(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
         return np.array([generator.integers(len(self.speed.factors)) for generator in generators])

@@ -49,16 +49,21 @@ class PitchAndStretch(nn.Module):
         """The factor by which an utterance may become shorter."""
         return max(1.0, self.stretch.speed[1]) if self.stretch.probability else 1.0
 
-    def forward(
-        self, waveform: Tensor, lengths: Tensor, generators: Sequence[np.random.Generator]
-    ) -> tuple[Tensor, Tensor]:
-        """(batch, samples), (batch,) on the CPU, and a generator an utterance -> the same with other lengths."""
+    def draw(self, generators: Sequence[np.random.Generator]) -> tuple[np.ndarray, np.ndarray]:
+        """(utterances,) indices of the factors that shift the pitches, 0 for none, and (utterances,) speeds, 1 for none."""
         choice, speed = np.zeros(len(generators), np.int64), np.ones(len(generators))
         for row, generator in enumerate(generators):
             if generator.random() < self.pitch.probability:
                 choice[row] = generator.integers(1, len(self.resample.factors))
             if generator.random() < self.stretch.probability:
                 speed[row] = generator.uniform(*self.stretch.speed)
+        return choice, speed
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, generators: Sequence[np.random.Generator]
+    ) -> tuple[Tensor, Tensor]:
+        """(batch, samples), (batch,) on the CPU, and a generator an utterance -> the same with other lengths."""
+        choice, speed = self.draw(generators)
         rows = np.flatnonzero((choice > 0) | (speed != 1))
         if not len(rows):
             return waveform, lengths
