@@ -18,7 +18,7 @@ import speechrnn
 from speechrnn.decoding.alignment import LEAD, TAIL
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
-from speechrnn.package import write_package
+from speechrnn.package import write_decoder, write_package
 from speechrnn.text import Tokenizer
 
 
@@ -145,6 +145,23 @@ def test_times_are_those_of_the_words_that_were_chosen(package_dir, tmp_path):
     assert [word.text for word in transcript.words] == ["good", "day", "now"]
     assert transcript.words == recognizer.align(sound, "good day now", RATE).words
     assert transcript.words[1].confidence < min(transcript.words[0].confidence, transcript.words[2].confidence)
+
+
+def test_times_of_a_word_that_is_spelled_otherwise(package_dir, tmp_path):
+    def write_lm(folder):
+        folder.mkdir()
+        build_lm(folder, "good today now\nnow today\n" * 10, "ngram.lm")
+        (folder / "lexicon.txt").write_text("GOOD\nNOW\nTODAY D A Y\n")
+
+    write_decoder(speechrnn.load(package_dir).package, {"method": "beam"}, tmp_path / "spelled", write_lm)
+    recognizer = speechrnn.load(tmp_path / "spelled", 1)
+    transcript = recognizer.transcribe(tones("good day now"), RATE, times=True)
+    assert transcript.text == "good today now"
+    times = [(word.start, word.end, word.confidence) for word in transcript.words]
+    assert times == [
+        (word.start, word.end, word.confidence)
+        for word in recognizer.align(tones("good day now"), "good day now", RATE).words
+    ]
 
 
 def test_together_and_one_by_one_are_the_same_with_a_language_model(package_dir, tmp_path):

@@ -46,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads", type=positive, metavar="N", help="CPU threads to use (default: one for each physical core)"
     )
     group = decoding.add_arguments(parser)
-    group.add_argument(
-        "--nbest", type=positive, metavar="N", help="print up to N hypotheses a file, with their scores"
-    )
+    group.add_argument("--nbest", type=positive, metavar="N", help="print up to N hypotheses a file, with their scores")
 
 
 def run(args: argparse.Namespace) -> int:

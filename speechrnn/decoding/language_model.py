@@ -59,6 +59,11 @@ def read_packaged(package: Package) -> LanguageModel | None:
         InputError: it cannot be read, or does not belong to the acoustic model.
     """
     folder = package.lm_directory
+    if folder is None and package.decoder["method"] == "beam" and "lm_weight" in package.decoder:
+        raise InputError(
+            f"{package.directory}: expected the language model that model.json has weights for in lm/, found none: put it back, "
+            "or do without it (--no-lm, lm=False)"
+        )
     if folder is None:
         return None
     if not (folder / NGRAM).is_file():

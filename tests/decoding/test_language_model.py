@@ -5,9 +5,10 @@ import shutil
 import pytest
 from ambiguous import TEXT, build_lm
 
+import speechrnn
 from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
 from speechrnn.errors import InputError
-from speechrnn.package import read_package
+from speechrnn.package import read_package, write_decoder
 
 
 @pytest.fixture
@@ -42,6 +43,17 @@ def test_what_is_put_into_a_package_is_read_from_it(package, tmp_path, closed, n
     sentence = "GOOD DAY NOW".split()
     assert again.ngram.score_sentence(sentence) == model.ngram.score_sentence(sentence)
     assert "3-grams of 3 words" in again.describe() and ("closed" in again.describe()) == closed
+
+
+def test_a_package_that_lost_it(package, lm):
+    write_decoder(package, {"method": "beam", "beam": 8, "lm_weight": 0.5}, package.directory)
+    assert read_packaged(read_package(package.directory))
+    shutil.rmtree(lm)
+    with pytest.raises(
+        InputError, match=r"package: expected the language model that model\.json has weights for in lm/"
+    ):
+        speechrnn.load(package.directory)
+    assert speechrnn.load(package.directory, lm=False).decoder.description == "greedy"
 
 
 def test_a_folder_without_a_model(package, lm):
