@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # AN4 from the recordings to a model package and RESULTS.md: prepare, train, export, evaluate.
-#   recipes/an4/run.sh                  one seed: 41 minutes on 2 cores
+#   recipes/an4/run.sh                  one seed: half an hour on 2 cores
 #   SEEDS="1 2 3" recipes/an4/run.sh    all those of RESULTS.md, one after the other
 #   recipes/an4/run.sh optimiser.epochs=10    with other settings than conf/an4.yaml's
 # The corpus is looked for in data/corpora/an4 (folders etc/ and wav/), or unpacked from ../shared/corpora.
