@@ -6,12 +6,12 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self, TextIO
 
-from speechrnn.errors import InputError
 from speechrnn.training.checkpoint import Position
 from speechrnn.training.curves import draw_curves
 from speechrnn.training.environment import write_environment
@@ -26,6 +26,12 @@ def progress_over(what: str) -> Callable[[Sequence], Iterable]:
     from rich.progress import track
 
     return partial(track, description=what, console=Console(stderr=True))
+
+
+def say(text: str) -> None:
+    """Print a text for people to stderr. A terminal that is closed, or a reader that has gone, ends no run."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -70,11 +76,15 @@ class Progress:
             )
 
     def epoch(self, at: Position, row: dict) -> None:
-        """Log one epoch and say how it went, with some hypotheses below their references."""
+        """Log one epoch, and bring the log to the disk: before the checkpoint is written that counts the epoch."""
+        if self._speaks:
+            self._write({"step": at.step, "epoch": at.epoch, **row})
+            self.flush()
+
+    def tell(self, at: Position, row: dict) -> None:
+        """Say how the epoch went, with some hypotheses below their references, and draw the curves: when all is saved."""
         if not self._speaks:
             return
-        self._write({"step": at.step, "epoch": at.epoch, **row})
-        self.flush()
         lines = [f"epoch {at.epoch}: loss {row['train_loss']:.3f}"]
         if "dev_wer" in row:
             lines[0] += f", dev loss {row['dev_loss']:.3f}, {row['dev_counts']}, {row['blank_share']:.0%} blank"
@@ -82,23 +92,17 @@ class Progress:
                 lines[0] += f" (not averaged: {row['dev_loss_raw']:.3f}, {row['dev_wer_raw']:.2f} %)"
             lines += [f"    {reference}\n  > {hypothesis}" for reference, hypothesis in row["samples"]]
         lines[0] += f", {row['minutes']:.1f} min, {row['audio_hours_an_hour']:.0f} h of audio an hour"
-        self._tell("\n".join(lines))
+        say("\n".join(lines))
         try:
             draw_curves(self._folder / "log.jsonl", self._folder / "curves.png")
-        except (InputError, OSError) as error:  # a picture is not worth the run
-            self._tell(f"no curves are drawn: {error}")
+        except Exception as error:  # whatever it is, a picture is not worth the run
+            say(f"no curves are drawn: {' '.join(str(error).split()) or type(error).__name__}")
 
     def flush(self) -> None:
         """Bring the log to the disk: before a checkpoint is written, which goes on from there."""
         if self._log:
             self._log.flush()
             os.fsync(self._log.fileno())
-
-    def _tell(self, text: str) -> None:
-        if self._bar:
-            self._bar.console.print(text, markup=False, highlight=False, emoji=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
 
     def _open(self) -> TextIO:
         from torch.utils.tensorboard import SummaryWriter

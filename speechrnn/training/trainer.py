@@ -121,6 +121,7 @@ class Trainer:
                 self._end_epoch(row, audio / seconds)
                 progress.epoch(self.at, row)
                 self.save(row.get("dev_wer"))
+                progress.tell(self.at, row)
         if self.at.epoch < self.config.optimiser.epochs:
             self._say(f"ended: no lower dev WER in the last {self.config.optimiser.patience} epochs")
         return 0

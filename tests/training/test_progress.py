@@ -23,6 +23,7 @@ def write(run, first, last, updates=3):
                 progress.update(at, 0.5, UPDATE)
             at.epoch += 1
             progress.epoch(at, EPOCH)
+            progress.tell(at, EPOCH)
 
 
 def places(run):
@@ -62,6 +63,7 @@ def test_before_the_first_update_nothing_is_written(tmp_path):
     with Progress(run, Position(), speaks=False) as progress:
         progress.update(Position(step=1), 0.5, UPDATE)
         progress.epoch(Position(step=1, epoch=1), EPOCH)
+        progress.tell(Position(step=1, epoch=1), EPOCH)
     assert not run.exists()
 
 
