@@ -15,6 +15,7 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 
 FORMAT = 2
+NAME = re.compile(r"(?:best-[\d.]+-)?step-(\d+)\.pt")  # of a checkpoint of a run, with its step
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Position:
     best: float = float("inf")  # lowest dev WER, in percent
     best_epoch: int = 0
     seconds: float = 0.0  # spent training
+    epoch_seconds: float = 0.0  # of them, in the epoch that has begun
+    epoch_audio: float = 0.0  # seconds of audio in its updates
 
 
 @dataclass
@@ -67,11 +70,13 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
 
     Raises:
         InputError: it is missing, damaged, or of a newer format.
+        OSError, MemoryError: it may be whole, and cannot be read now.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: expected a checkpoint of a training run, found no such file")
+    file = io.BytesIO(Path(path).read_bytes())  # first: a file system that stumbles is no damage
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
+        contents = torch.load(file, map_location="cpu", weights_only=True)
         found = int(contents.pop("format"))
         if found <= FORMAT:
             if found == 1:  # written at the ends of epochs only
@@ -114,18 +119,18 @@ class Checkpoints:
             write_checkpoint(best, checkpoint)
             _copy(best, path)
         for other in (*self.by_step(), *self.by_wer()):
-            if step_of(other) > step:  # it is damaged: otherwise the run would have gone on from there
-                other.unlink()
+            if step_of(other) > step:  # it could not be read: otherwise the run would have gone on from there
+                other.rename(other.with_name(f"{other.name}.damaged"))
         for surplus in (*self.by_step()[: -self.last], *self.by_wer()[self.best :]):
             surplus.unlink()
 
     def by_step(self) -> list[Path]:
         """The last ones, the newest at the end."""
-        return sorted(self.folder.glob("step-[0-9]*.pt"))
+        return sorted(path for path in self.folder.glob("step-*.pt") if NAME.fullmatch(path.name))
 
     def by_wer(self) -> list[Path]:
         """The best ones, the best first; of equal WER the earlier."""
-        return sorted(self.folder.glob("best-[0-9]*-step-[0-9]*.pt"))
+        return sorted(path for path in self.folder.glob("best-*.pt") if NAME.fullmatch(path.name))
 
     def newest(self) -> Checkpoint | None:
         """The newest that can be read, or None where there is none. A damaged one is named on stderr.
@@ -170,7 +175,7 @@ def averaged(paths: Sequence[str | os.PathLike]) -> Checkpoint:
 
 def step_of(path: Path) -> int:
     """The number of updates in a checkpoint's name."""
-    return int(re.search(r"step-(\d+)\.pt$", path.name)[1])
+    return int(NAME.fullmatch(path.name)[1])
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -47,7 +47,9 @@ class TrainingData:
         if self.dev and not any(self.dev.texts):
             raise InputError(f"{config.data.dev}: expected a dev set with words in it, found nonspeech only")
         self.seconds = self.train.seconds(config.model.sample_rate)  # (utterances,) of the training set
-        self.fingerprint = self.train.fingerprint()
+        self.fingerprints = {"train": self.train.fingerprint()}
+        if self.dev:
+            self.fingerprints["dev"] = self.dev.fingerprint()
 
     def updates(self, epoch: int) -> list[list[np.ndarray]]:
         """The updates of one epoch, each of world * accumulate batches: arrays of the utterances' indices."""
@@ -79,7 +81,7 @@ class TrainingData:
         dataset = Dataset(
             utterances, cache, self.tokenizer, normaliser(data.normaliser), partial(feasible, model, fastest)
         )
-        if self.processes.first:
+        if not self.processes.local_rank:  # each machine has its files
             dataset.report(name, self.config.run)
         if not len(dataset):
             raise InputError(f"{name}: no utterance is left to use")

@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +40,19 @@ class Processes:
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
+
+    def told_by_first(self, make: Callable[[], Any]) -> Any:
+        """What `make` gives on the first process, on all of them; or the InputError that it raises there, on all of them."""
+        value = None
+        if self.first:
+            try:
+                value = make()
+            except InputError as error:
+                value = error
+        value = self.from_first(value)
+        if isinstance(value, InputError):
+            raise value
+        return value
 
     def gathered(self, value: Any) -> list:
         """Every process's value, by rank."""
@@ -97,15 +110,20 @@ def join(device: str) -> Processes:
     """Join the processes that torchrun started, over NCCL on GPUs and gloo on CPUs; alone without torchrun. Once a process.
 
     Raises:
-        InputError: the environment names several processes, but not this one among them.
+        InputError: the environment does not tell which of several processes this is, or there is no GPU for it.
     """
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if world == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         return Processes()
-    if "LOCAL_RANK" not in os.environ:
-        raise InputError(f"WORLD_SIZE is {world}, but LOCAL_RANK is not set: start the processes with torchrun")
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT"):
+        if not os.environ.get(name, "").isdecimal():
+            found = os.environ.get(name, "none")
+            raise InputError(f"{name}: expected a number beside WORLD_SIZE, found {found}: start with torchrun")
     local_rank = int(os.environ["LOCAL_RANK"])
     if device == "cuda":
+        if local_rank >= torch.cuda.device_count():
+            raise InputError(
+                f"process {local_rank} of this machine finds {torch.cuda.device_count()} GPUs: start fewer"
+            )
         torch.cuda.set_device(local_rank)
     store, rank, world = next(dist.rendezvous("env://", timeout=LONGEST_WAIT))
     store = dist.PrefixStore(_name_of_this_start(store, rank, world), store)

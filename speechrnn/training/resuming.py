@@ -1,5 +1,6 @@
 """What a run goes on from, and what must be as it was: otherwise it would not be the same run."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,6 +38,25 @@ def previous_checkpoint(checkpoints: Checkpoints, config: Config, batches_an_upd
             f"found {batches_an_update}; go on with as many, or {elsewhere}"
         )
     return previous
+
+
+def check_alike(processes: Sequence[tuple[dict, dict]]) -> None:
+    """Whether all processes, each with its configuration and the fingerprints of its data, take part in the same run.
+
+    Raises:
+        InputError: one has other settings or other data.
+    """
+    (config, data), *others = processes
+    for rank, (its_config, its_data) in enumerate(others, start=1):
+        changed = [key for key in differing(config, its_config) if not key.startswith(MAY_CHANGE + ("data.",))]
+        if changed:
+            raise InputError(f"process {rank}: has another configuration than process 0 ({', '.join(changed)})")
+        if its_data != data:
+            names = " and ".join(differing(data, its_data))
+            raise InputError(
+                f"process {rank}: has other {names} data than process 0: the machines need the same manifests and audio "
+                "(what one of them left out is in *_left_out.tsv in the run's folder there)"
+            )
 
 
 def differing(a: dict, b: dict, prefix: str = "") -> list[str]:

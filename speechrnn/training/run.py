@@ -6,11 +6,12 @@ from pathlib import Path
 
 import filelock
 import torch
+import torch.distributed as dist
 
 from speechrnn.errors import InputError
 from speechrnn.training.config import Config, check_values
 from speechrnn.training.device import choose_device
-from speechrnn.training.distributed import join
+from speechrnn.training.distributed import Processes, join
 from speechrnn.training.trainer import Trainer
 
 
@@ -20,13 +21,17 @@ def train(config: Config) -> int:
     Raises:
         InputError: the configuration or the data cannot be used, or another process trains in the folder.
     """
-    processes = join(choose_device(config.device).type)
+    processes = Processes()
     lock = filelock.FileLock(Path(config.run, "lock"), timeout=0)  # a killed process leaves none behind
     try:
         check_values(config)
+        processes = join(choose_device(config.device).type)
         with lock if processes.first else nullcontext():
             interrupted = Trainer(config, processes).train()
     except (InputError, filelock.Timeout, torch.OutOfMemoryError, RuntimeError) as error:
+        if processes.rank and (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            print(f"process {processes.rank}: the others cannot be reached, one of them has ended", file=sys.stderr)
+            sys.exit(1)
         told = _input_error(error, config)
         if told is None:
             raise

@@ -2,7 +2,6 @@
 
 import copy
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -28,8 +27,8 @@ from speechrnn.training.distributed import Processes
 from speechrnn.training.evaluation import evaluate
 from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.interruption import Interruption
-from speechrnn.training.progress import Progress
-from speechrnn.training.resuming import previous_checkpoint
+from speechrnn.training.progress import Progress, say
+from speechrnn.training.resuming import check_alike, previous_checkpoint
 from speechrnn.training.schedule import learning_rate
 
 
@@ -54,17 +53,17 @@ class Trainer:
 
         self.checkpoints = Checkpoints(self.folder, config.checkpoints.last, config.checkpoints.best)
         self.batches_an_update = self.processes.world * config.optimiser.accumulate
-        previous = None
-        if self.processes.first:
-            previous = previous_checkpoint(self.checkpoints, config, self.batches_an_update)
-        previous = self.processes.from_first(previous)
+        previous = self.processes.told_by_first(
+            lambda: previous_checkpoint(self.checkpoints, config, self.batches_an_update)
+        )
         with self.processes.one_a_machine_first():
             self.augmentation = Augmentation(config.augment, config.model.sample_rate, config.data.cache).to(
                 self.device
             )
         tokens = previous.tokens if previous else None
         self.data = TrainingData(config, self.processes, self.augmentation, tokens)
-        if previous and previous.data != self.data.fingerprint:
+        check_alike(self.processes.gathered((asdict(config), self.data.fingerprints)))
+        if previous and previous.data != self.data.fingerprints["train"]:
             raise InputError(f"{self.folder}: the training data is not what it was; choose another folder with run=...")
 
         self.model = CTCModel(config.model, len(self.data.tokenizer), config.augment.spec).to(self.device)
@@ -98,19 +97,16 @@ class Trainer:
             self._announce()
             while not self.finished():
                 updates = self.data.updates(self.at.epoch)
-                saved = started = time.monotonic()
-                audio, stop = 0.0, False
+                saved, stop = time.monotonic(), False
                 while self.at.update < len(updates) and not stop:
                     share = (self.at.epoch + (self.at.update + 0.5) / len(updates)) / self.config.optimiser.epochs
                     row = self.update(updates[self.at.update], share, stop=bool(interruption.signal))
-                    audio += row["audio_seconds"]
                     stop = row.pop("stop")
                     progress.update(self.at, share, row)
                     if not stop and time.monotonic() - saved >= 60 * self.config.checkpoints.minutes:
                         progress.flush()
                         self.save()
                         saved = time.monotonic()
-                seconds = time.monotonic() - started
                 row = None if stop else self.evaluate(lambda: bool(interruption.signal))
                 if row is None:
                     progress.flush()
@@ -118,7 +114,7 @@ class Trainer:
                     self.processes.wait()  # torchrun ends the others when the first has ended
                     self._say("interrupted, and saved: the same command goes on from here")
                     return interruption.signal or signal.SIGTERM
-                self._end_epoch(row, audio / seconds)
+                self._end_epoch(row)
                 progress.epoch(self.at, row)
                 self.save(row.get("dev_wer"))
                 progress.tell(self.at, row)
@@ -172,12 +168,15 @@ class Trainer:
             self.at.loss_sum += loss
             self.at.loss_count += 1
         seconds = time.monotonic() - started
+        audio = sum(float(self.data.seconds[indices].sum()) for indices in batches)
         self.at.seconds += seconds
+        self.at.epoch_seconds += seconds
+        self.at.epoch_audio += audio
         return {
             "loss": loss,
             "gradient_norm": norm,
             "rate": self.optimiser.param_groups[0]["lr"],
-            "audio_seconds": sum(float(self.data.seconds[indices].sum()) for indices in batches),
+            "audio_seconds": audio,
             "seconds": seconds,
             "data_seconds": data_seconds,
             "stop": stops > 0,
@@ -236,7 +235,7 @@ class Trainer:
             return
         checkpoint = Checkpoint(
             config=asdict(self.config),
-            data=self.data.fingerprint,
+            data=self.data.fingerprints["train"],
             tokens=self.data.tokenizer.tokens,
             position=self.at,
             model=self.model.state_dict(),
@@ -268,15 +267,15 @@ class Trainer:
         self.bad_batches.add(self.at.step, guilty, ids)
         self.bad_batches.check(self.at.skipped)
 
-    def _end_epoch(self, row: dict, speed: float) -> None:
+    def _end_epoch(self, row: dict) -> None:
         """Count the epoch, and complete the `row` that is logged of it."""
         at = self.at
         at.epoch, at.update = at.epoch + 1, 0
         if row.get("dev_wer", float("inf")) < at.best:
             at.best, at.best_epoch = row["dev_wer"], at.epoch
         row["train_loss"] = at.loss_sum / at.loss_count if at.loss_count else float("inf")
-        at.loss_sum, at.loss_count, at.skipped = 0.0, 0, 0
-        row |= {"minutes": at.seconds / 60, "audio_hours_an_hour": speed}
+        row |= {"minutes": at.seconds / 60, "audio_hours_an_hour": at.epoch_audio / at.epoch_seconds}
+        at.loss_sum, at.loss_count, at.skipped, at.epoch_seconds, at.epoch_audio = 0.0, 0, 0, 0.0, 0.0
 
     def _restore(self, previous: Checkpoint) -> None:
         try:
@@ -311,7 +310,7 @@ class Trainer:
 
     def _say(self, text: str) -> None:
         if self.processes.first:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
 
 
 def draw_seed(*numbers: int) -> int:

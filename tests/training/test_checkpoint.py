@@ -1,7 +1,9 @@
 """Checkpoints: whole or not at all, and nothing in a file is executed."""
 
+import errno
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -206,7 +208,27 @@ def test_what_was_damaged_does_not_outlive_what_is_written_after_it(tmp_path, la
     for step in (20, 30):
         kept.save(example(step))
     assert [path.name for path in kept.by_step()] == ["step-00000020.pt", "step-00000030.pt"][-last:]
+    assert sum(name.endswith(".damaged") for name in names(tmp_path)) == damaged
     assert kept.newest().position.step == 30
+
+
+def test_one_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path, monkeypatch):
+    """A network file system that stumbles: the run ends, and goes on from there when it is back."""
+    kept = Checkpoints(tmp_path)
+    for step in (1, 2):
+        kept.save(example(step))
+    read = Path.read_bytes
+
+    def stumble(path):
+        if path.name == "step-00000002.pt":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", stumble)
+        with pytest.raises(OSError, match="step-00000002.pt"):
+            kept.newest()
+    assert kept.newest().position.step == 2
 
 
 def test_one_of_a_newer_format_is_not_passed_over(tmp_path, monkeypatch):
@@ -240,8 +262,12 @@ def test_files_of_other_names_are_left_alone(tmp_path):
     kept.save(example(1), wer=50.0)
     write_checkpoint(tmp_path / "checkpoints" / "step-mine.pt", example(9))
     write_checkpoint(tmp_path / "checkpoints" / "best-of-all.pt", example(9))
+    for path in (*kept.by_step(), *kept.by_wer()):
+        path.with_name(f"{path.stem}-good.pt").write_bytes(path.read_bytes())
+    others = {"step-mine.pt", "best-of-all.pt", "step-00000001-good.pt", "best-0050.00000-step-00000001-good.pt"}
     kept.save(example(2), wer=40.0)
-    assert kept.newest().position.step == 2 and {"step-mine.pt", "best-of-all.pt"} <= set(names(tmp_path))
+    kept.save(example(3), wer=30.0)
+    assert kept.newest().position.step == 3 and others <= set(names(tmp_path))
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):

@@ -165,7 +165,7 @@ def test_a_process_that_does_not_know_its_place_is_told(folder, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     status, told = finish(train(folder, "tones.yaml", "run=lost"))
     assert status == 1 and told == (
-        "speechrnn train: WORLD_SIZE is 2, but LOCAL_RANK is not set: start the processes with torchrun\n"
+        "speechrnn train: RANK: expected a number beside WORLD_SIZE, found none: start with torchrun\n"
     )
 
 
