@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,11 +92,9 @@ def keep_rows(path: str | os.PathLike, wanted: Callable[[dict], bool]) -> None:
             broken.append(str(number))
     if broken:
         more = f" and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
-        print(
-            f"{path}: cannot be read, and is dropped: line {', '.join(broken[:SHOWN])}{more}",
-            file=sys.stderr,
-            flush=True,
-        )
+        told = f"{path}: cannot be read, and is dropped: line {', '.join(broken[:SHOWN])}{more}"
+        with suppress(OSError):  # nobody may be there to read it
+            print(told, file=sys.stderr, flush=True)
     if Path(path).exists():  # also without a change: what is added next must not follow a line that was cut off
         write_atomically(path, b"".join(kept))
 
