@@ -1,5 +1,6 @@
 """The cache of decoded audio: what it holds, when it decodes again, and what it says of files that cannot be read."""
 
+import io
 import os
 import subprocess
 import sys
@@ -88,6 +89,36 @@ def test_decoded_once_and_again_only_when_something_changed(utterances, tmp_path
     assert count == 5 and changed.samples("plain") == 777
     soundfile.write(utterances[4].audio_filepath, np.zeros(88), RATE)  # the missing one appears
     assert "missing" not in AudioCache(utterances, RATE, folder).unreadable
+
+
+def written(path, contents):
+    """The file with other contents, of which its size and its time tell nothing."""
+    path.write_bytes(contents)
+    os.utime(path, (1, 1))
+
+
+def test_what_could_not_be_read_for_a_while_is_tried_again_and_nothing_else_is(utterances, tmp_path):
+    folder, plain, stereo = tmp_path / "cache", tmp_path / "plain.wav", tmp_path / "stereo.wav"
+    sound, others = plain.read_bytes(), stereo.read_bytes()
+    written(stereo, others)
+    written(plain, bytes(len(sound)))
+    whole = {"stretch", "stereo"}
+    before = AudioCache(utterances, RATE, folder)
+    assert set(before.unreadable) == {"plain", "text", "missing"}
+    expected = {id: before.waveform(id) for id in whole}
+    expected["plain"] = read_audio(io.BytesIO(sound), RATE)
+    (samples,) = folder.glob("*.int16")
+    with open(samples, "ab") as file:  # of a process that was killed before it could write the index
+        file.write(b"\1" * 10_001)
+    written(plain, sound)
+    written(stereo, bytes(len(others)))  # what is in the cache is not asked for again
+    for _ in range(2):
+        cache, count = decodes(utterances, RATE, folder)
+        assert count == 0 and list(cache.unreadable) == ["text", "missing"]
+        for id, waveform in expected.items():
+            assert np.array_equal(cache.waveform(id), waveform)
+        written(plain, bytes(len(sound)))  # the second time it comes from the cache
+    assert all(np.array_equal(before.waveform(id), expected[id]) for id in whole)  # who had it open has it still
 
 
 def test_the_same_size_at_another_time_is_a_change(utterances, tmp_path):
