@@ -12,7 +12,7 @@ side, so that the hundred or so numpy calls of a frame serve all utterances.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from speechrnn.decoding.hotwords import Hotwords
 from speechrnn.decoding.hypotheses import hypotheses
 from speechrnn.decoding.lexicon import ROOT, Lexicon
 from speechrnn.decoding.prefixes import Prefixes
+from speechrnn.decoding.recombination import Recombination
+from speechrnn.decoding.slots import Beam, Extensions, Grown, Slots
 from speechrnn.decoding.word_scores import WordScores
 from speechrnn.errors import InputError
 from speechrnn.text import Tokenizer
@@ -30,51 +32,6 @@ if TYPE_CHECKING:
     from speechrnn.decoding.ngram import NgramModel
 
 BATCH = 32  # utterances at a time: 1 takes four times as long a frame, 16 a tenth longer, 64 save nothing more
-
-
-class Beam(NamedTuple):
-    """The live prefixes (slots,), in order of utterance and within it of rank, with log-probabilities of their alignments."""
-
-    utterance: np.ndarray
-    prefix: np.ndarray  # ids
-    blank: np.ndarray  # of the alignments that end with a blank
-    other: np.ndarray  # of those that end with the last token
-    total: np.ndarray  # of both
-
-
-class Slots(NamedTuple):
-    """What a step knows of the live prefixes, (slots,)."""
-
-    prefix: np.ndarray
-    row: np.ndarray  # of the frame
-    base: np.ndarray  # where that row begins in flat arrays
-    last: np.ndarray  # token
-    node: np.ndarray
-    bonus: np.ndarray
-    blank: np.ndarray
-    total: np.ndarray
-    floor: np.ndarray  # what ranks below it is dropped
-    least: np.ndarray  # the log-probability of a token that is worth a closer look
-
-
-class Grown(NamedTuple):
-    """Live prefixes that are one token longer than live ones."""
-
-    above: np.ndarray  # slot of the shorter one
-    token: np.ndarray
-    choice: np.ndarray  # which of its ends; -1 where no word ended
-
-
-class Extensions(NamedTuple):
-    """Prefixes that are not live, one token longer than live ones, (extensions,)."""
-
-    slot: np.ndarray  # of the shorter one
-    token: np.ndarray
-    acoustic: np.ndarray  # log-probability
-    node: np.ndarray
-    end: np.ndarray  # row of `prefixes.ends` for the word that ended; -1 if none did
-    rank: np.ndarray
-    plain: np.ndarray  # the same without what hotwords lend
 
 
 class BeamSearch:
@@ -157,7 +114,10 @@ class BeamSearch:
     def _search(self, frames: Frames, nbest: int | None) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance of the frames, in their order."""
         running = len(frames.lengths)
-        prefixes = Prefixes()
+        prefixes, recombination = (
+            Prefixes(),
+            Recombination(nbest, self.hotwords) if nbest and self.lexicon.words else None,
+        )
         last = BLANK if self.boundary is None else self.boundary
         state = self.word_scores.start
         prefixes.append(running, parent=-1, token=last, node=ROOT, word=-1, choice=-1, state=state, first_end=-1)
@@ -172,10 +132,12 @@ class BeamSearch:
                 results.append(hypotheses(prefixes, prefix, acoustic, *scorers, nbest))
                 beam = Beam(*(column[:first] for column in beam))
             if running:
-                beam = self._step(prefixes, beam, frames, frames.first[:running] + step)
+                beam = self._step(prefixes, beam, frames, frames.first[:running] + step, recombination)
         return results[::-1]
 
-    def _step(self, prefixes: Prefixes, beam: Beam, frames: Frames, rows: np.ndarray) -> Beam:
+    def _step(
+        self, prefixes: Prefixes, beam: Beam, frames: Frames, rows: np.ndarray, recombination: Recombination | None
+    ) -> Beam:
         """The beam after one more frame of each utterance; `rows` (utterances,) says which in `frames`."""
         utterance, prefix, blank, other, total = beam
         row = rows.take(utterance)
@@ -215,7 +177,7 @@ class BeamSearch:
             ended = self._after_words(prefixes, slots, already, frames)
             if ended is not None:
                 extensions = Extensions(*map(np.concatenate, zip(extensions, ended, strict=True)))
-        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, plain, extensions)
+        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, plain, extensions, recombination)
 
     def _spread(self, slots: Slots, taken: tuple[np.ndarray, np.ndarray], frames: Frames) -> tuple[np.ndarray, ...]:
         """Each slot with each token that is possible in its frame, but for those `taken` and those that are hopeless.
@@ -287,7 +249,7 @@ class BeamSearch:
         return Extensions(*(each.take(keep) for each in (slot, token, acoustic, node, end, rank, plain)))
 
     def _select(
-        self, prefixes: Prefixes, beam: Beam, stay: tuple, rank: np.ndarray, plain: np.ndarray, extensions: Extensions
+        self, prefixes: Prefixes, beam: Beam, stay: tuple, rank, plain, extensions: Extensions, recombination
     ) -> Beam:
         """The best `width` of each utterance, of the prefixes that stay and the extensions.
 
@@ -297,9 +259,12 @@ class BeamSearch:
         rank = np.concatenate([rank, extensions.rank])
         order = np.argsort(-rank)
         utterance = np.concatenate([beam.utterance, beam.utterance.take(extensions.slot)]).take(order)
-        if utterance.max():  # more than one
-            by_utterance = utterance.astype(np.int16).argsort(kind="stable")
-            order, utterance = order.take(by_utterance), utterance.take(by_utterance)
+        group = utterance.astype(np.int16)
+        if recombination:
+            group = 2 * group + recombination.behind(prefixes, beam, extensions, order, utterance)
+        if group.max():  # more than one
+            by_group = group.argsort(kind="stable")
+            order, utterance = order.take(by_group), utterance.take(by_group)
         rank = rank.take(order)
         firsts = utterance.searchsorted(np.arange(utterance[-1] + 1))
         best = rank.take(firsts)
