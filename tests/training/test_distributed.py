@@ -2,15 +2,17 @@
 
 import os
 import signal
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Queue
 
 import numpy as np
 import pytest
 import torch
 from conftest import RATE
-from tiny_runs import CONFIG, best, finish, last, log, tone_corpus, train, wait_until
+from tiny_runs import CONFIG, finish, has_saved, last, log, tone_corpus, train, wait_until
 from torch.distributed import HashStore
 
 from speechrnn.data.augment import Augmentation
@@ -41,19 +43,53 @@ def alone(folder):
     return folder / "alone"
 
 
+def workers(launcher):
+    """The process ids that torchrun started, by rank."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            environment = (path / "environ").read_bytes().split(b"\0")
+        except (OSError, IndexError, ValueError):  # it has ended meanwhile
+            continue
+        rank = next((entry[5:] for entry in environment if entry.startswith(b"RANK=")), None)
+        if parent == launcher and rank is not None:
+            found[int(rank)] = int(path.name)
+    return found
+
+
+@contextmanager
+def started(folder, *arguments, before=TORCHRUN):
+    """The process of torchrun, or of a run alone; however the block ends, nothing of it runs on."""
+    process = train(folder, *arguments, before=before)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            for pid in (*workers(process.pid).values(), process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            finish(process)
+
+
 def assert_alike(one, two):
-    """The same batches exactly, by their audio; the same losses, gradients and weights within float tolerance."""
+    """The same batches exactly, by their audio; the same losses, gradients and weights within float tolerance.
+
+    Where both run on one kind of processor no bit differs. The limits are tenfold what other vector instructions or another
+    number of threads make of one run: 7e-7 of what is logged, 2e-4 of the way that the weights have gone. Not compared is what
+    one word may flip: the dev WER, and which checkpoint is the best by it.
+    """
     ours, theirs = log(one), log(two)
     assert [(row["step"], row.get("audio_seconds")) for row in ours] == [
         (row["step"], row.get("audio_seconds")) for row in theirs
     ]
-    for key in ("loss", "gradient_norm", "rate", "train_loss", "dev_loss", "dev_wer"):
+    for key in ("loss", "gradient_norm", "rate", "train_loss", "dev_loss"):
         a, b = ([row[key] for row in rows if key in row] for rows in (ours, theirs))
-        np.testing.assert_allclose(a, b, rtol=5e-3, err_msg=key)
-    for which in (last, best):
-        a, b = read_checkpoint(which(one)), read_checkpoint(which(two))
-        assert distance(a.model, b.model) < 0.02 * distance(a.model, first_weights(a))  # of the way that training went
-        assert distance(a.average, b.average) < 0.02 * distance(a.average, first_weights(a))
+        assert len(a) >= 6  # epochs
+        np.testing.assert_allclose(a, b, rtol=7e-6, err_msg=key)
+    a, b = read_checkpoint(last(one)), read_checkpoint(last(two))
+    for ours, theirs in ((a.model, b.model), (a.average, b.average)):
+        assert distance(ours, theirs) < 2e-3 * distance(a.model, first_weights(a))
 
 
 def distance(a, b):
@@ -67,8 +103,8 @@ def first_weights(checkpoint):
 
 
 def test_two_processes_are_one_with_twice_the_accumulation(folder, alone):
-    process = train(folder, "tones.yaml", "run=two", *SHORT, before=TORCHRUN)
-    status, told = finish(process)
+    with started(folder, "tones.yaml", "run=two", *SHORT) as process:
+        status, told = finish(process)
     assert status == 0, told
     assert told.count("2 processes, two") == 1 and told.count("epoch 6: ") == 1
     assert_alike(alone, folder / "two")
@@ -87,34 +123,14 @@ def test_both_have_the_same_updates(folder, monkeypatch):
             assert len(a) == len(b) == 2 and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def workers(launcher):
-    """The process ids that torchrun started, by rank."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            environment = (path / "environ").read_bytes().split(b"\0")
-        except (OSError, IndexError, ValueError):  # it has ended meanwhile
-            continue
-        rank = next((entry[5:] for entry in environment if entry.startswith(b"RANK=")), None)
-        if parent == launcher and rank is not None:
-            found[int(rank)] = int(path.name)
-    return found
-
-
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_worker_is_restarted_and_the_run_goes_on(folder, alone, rank):
     run = folder / f"killed-{rank}"
-    arguments = ["tones.yaml", f"run={run.name}", *SHORT]
-    process = train(folder, *arguments, before=(*TORCHRUN, "--max-restarts", "2"), start_new_session=True)
-    checkpoints = run / "checkpoints"
-    try:
-        wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("step-*.pt")), process)
+    before = (*TORCHRUN, "--max-restarts", "2")
+    with started(folder, "tones.yaml", f"run={run.name}", *SHORT, before=before) as process:
+        wait_until(lambda: has_saved(run), process)
         os.kill(workers(process.pid)[rank], signal.SIGKILL)
         status, told = finish(process)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
     assert status == 0, told
     assert f"{run.name}: going on after " in told
     assert_alike(alone, run)
@@ -122,22 +138,18 @@ def test_a_killed_worker_is_restarted_and_the_run_goes_on(folder, alone, rank):
 
 @pytest.mark.parametrize("how", ["torchrun", "scheduler", "terminal", "a worker"])
 def test_asked_to_stop_both_do_and_one_saves(folder, how):
-    """torchrun hands on what it gets; a scheduler and a terminal send it to all, so that workers get it twice."""
+    """torchrun hands on what it gets. A scheduler sends it to all, so that workers get it twice; so does a terminal, before
+    torch 2.14: since then its workers have process groups of their own."""
     run = folder / f"asked-{how}"
     arguments = ["tones.yaml", f"run={run}", "optimiser.epochs=400", "checkpoints.minutes=10"]
-    process = train(folder, *arguments, before=TORCHRUN, start_new_session=True)
-    wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
-    time.sleep(0.5)
-    if how == "torchrun":
-        process.send_signal(signal.SIGTERM)
-    elif how == "scheduler":
-        for pid in (*workers(process.pid).values(), process.pid):
-            os.kill(pid, signal.SIGTERM)
-    elif how == "terminal":
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        os.kill(workers(process.pid)[1], signal.SIGTERM)
-    status, told = finish(process)
+    with started(folder, *arguments) as process:
+        wait_until(lambda: has_saved(run), process)
+        number = signal.SIGINT if how == "terminal" else signal.SIGTERM
+        ranks = workers(process.pid)
+        pids = {"torchrun": [process.pid], "a worker": [ranks[1]]}.get(how, [*ranks.values(), process.pid])
+        for pid in pids:
+            os.kill(pid, number)
+        status, told = finish(process)
     assert status != 0 and told.count("interrupted, and saved") == 1
     assert read_checkpoint(last(run)).position.step == log(run)[-1]["step"]
 
@@ -145,17 +157,19 @@ def test_asked_to_stop_both_do_and_one_saves(folder, how):
 def test_two_go_on_where_one_with_twice_the_accumulation_stopped(folder, alone):
     run = folder / "begun-alone"
     arguments = ["tones.yaml", f"run={run}", *SHORT]
-    process = train(folder, *arguments, ACCUMULATED)
-    wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
-    process.send_signal(signal.SIGTERM)
-    assert finish(process)[0] == 128 + signal.SIGTERM
-    status, told = finish(train(folder, *arguments, before=TORCHRUN))
+    with started(folder, *arguments, ACCUMULATED, before=()) as process:
+        wait_until(lambda: has_saved(run), process)
+        process.send_signal(signal.SIGTERM)
+        assert finish(process)[0] == 128 + signal.SIGTERM
+    with started(folder, *arguments) as process:
+        status, told = finish(process)
     assert status == 0, told
     assert_alike(alone, run)
 
 
 def test_what_all_of_them_notice_is_told_once(folder):
-    status, told = finish(train(folder, "tones.yaml", "run=wrong", "model.cell=cnn", before=TORCHRUN))
+    with started(folder, "tones.yaml", "run=wrong", "model.cell=cnn") as process:
+        status, told = finish(process)
     assert (
         status != 0 and told.count("model.cell: expected one of") == 1 and "Traceback (most" not in told.split("\n")[0]
     )
@@ -176,10 +190,9 @@ def test_a_new_start_does_not_take_the_name_of_an_earlier_one():
     for rank, name in ((1, "one"), (2, "two")):
         store.set(f"hello/{rank}", name)
         store.set(f"old/joined/{rank}", name)
-    with ThreadPoolExecutor() as pool:
-        starts = []
-        for rank in (0, 2, 1):
-            starts.append(pool.submit(_name_of_this_start, store, rank, 3))
-            time.sleep(0.1)
-        names = {start.result(timeout=30) for start in starts}
-    assert len(names) == 1 and "old" not in names
+    names: Queue[str] = Queue()
+    for rank in (0, 2, 1):
+        threading.Thread(target=lambda rank=rank: names.put(_name_of_this_start(store, rank, 3)), daemon=True).start()
+        time.sleep(0.1)
+    found = {names.get(timeout=30) for _ in range(3)}
+    assert len(found) == 1 and "old" not in found

@@ -31,6 +31,20 @@ def test_among_others_a_second_ctrl_c_is_that_of_the_launcher():
         assert interruption.signal == signal.SIGINT
 
 
+def test_a_closed_terminal_is_heard_unless_it_is_to_be_ignored():
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert interruption.signal == signal.SIGHUP
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert interruption.signal == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_afterwards_the_signals_are_what_they_were():
     before = [signal.getsignal(number) for number in Interruption.SIGNALS]
     with Interruption():

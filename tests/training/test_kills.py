@@ -1,16 +1,22 @@
 """A run that is killed again and again is the run that was not, bit for bit; and what else can stop a run."""
 
+import fcntl
 import json
+import os
 import random
 import resource
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
-from tiny_runs import CONFIG, PROJECT, best, finish, last, log, tone_corpus, train, unlike, wait_until
+from conftest import RATE
+from tiny_runs import CONFIG, PROJECT, best, finish, has_saved, last, log, tone_corpus, train, unlike, wait_until
 
-from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.data.audio_cache import AudioCache
+from speechrnn.manifest import read_manifest
+from speechrnn.training.checkpoint import Checkpoints, read_checkpoint, step_of
 
 
 @pytest.fixture(scope="module")
@@ -20,24 +26,41 @@ def folder(tmp_path_factory):
     return folder
 
 
-def half_written(run):
-    return list((run / "checkpoints").glob("*.part"))
+def half_written(run, by="*"):
+    return list((run / "checkpoints").glob(f"*.{by}.part"))
 
 
-def kill_again_and_again(folder, run, arguments, kills, longest_seconds):
-    """Kill the run so often: within `longest_seconds` of its start, every third time inside the writing of a checkpoint.
-    Returns how many of them left a checkpoint half written."""
+def newest_step(run):
+    return max(map(step_of, Checkpoints(run).by_step()), default=0)
+
+
+def stop_in_a_write(run, process):
+    """Halt the process while a checkpoint is half written."""
+    while True:
+        wait_until(lambda: half_written(run, process.pid), process, pause=0)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)  # a signal takes its time
+        if half_written(run, process.pid):
+            return
+        process.send_signal(signal.SIGCONT)
+
+
+def kill_again_and_again(folder, run, arguments, kills, most_updates):
+    """Kill the run so often: each time it has saved at least one update more and at most about `most_updates`, every third time
+    inside the writing of a checkpoint. Returns how many of them left a checkpoint half written."""
     draw, interrupted_writes = random.Random(0), 0
     for kill in range(kills):
+        goal = newest_step(run) + draw.randint(1, most_updates)
         process = train(folder, *arguments)
+        wait_until(lambda goal=goal: newest_step(run) >= goal, process)
         if kill % 3 == 2:
-            wait_until(lambda: half_written(run), process)
+            stop_in_a_write(run, process)
         else:
-            time.sleep(draw.uniform(0, longest_seconds))
+            time.sleep(draw.uniform(0, 0.05))  # within an update, or within the saving of it
         process.send_signal(signal.SIGKILL)
         status, told = finish(process)
         assert status == -signal.SIGKILL, f"it ended before the kill: {told}"
-        interrupted_writes += bool(half_written(run))
+        interrupted_writes += bool(half_written(run, process.pid))
     return interrupted_writes
 
 
@@ -48,11 +71,14 @@ def assert_same_run(whole, run):
 
 
 def test_a_few_kills_lose_nothing(folder):
-    assert finish(train(folder, "tones.yaml", "run=whole"))[0] == 0
-    kill_again_and_again(folder, folder / "killed", ["tones.yaml", "run=killed"], kills=3, longest_seconds=6)
-    status, told = finish(train(folder, "tones.yaml", "run=killed"))
+    whole, killed = folder / "whole", folder / "killed"
+    arguments = ["tones.yaml", "optimiser.epochs=15"]  # of 4 updates
+    assert finish(train(folder, *arguments, "run=whole"))[0] == 0
+    assert kill_again_and_again(folder, killed, [*arguments, "run=killed"], kills=3, most_updates=10) >= 1
+    assert 0 < newest_step(killed) < newest_step(whole)
+    status, told = finish(train(folder, *arguments, "run=killed"))
     assert status == 0 and "killed: going on after " in told
-    assert_same_run(folder / "whole", folder / "killed")
+    assert_same_run(whole, killed)
 
 
 @pytest.mark.slow
@@ -67,22 +93,23 @@ def test_twenty_kills_of_a_real_run_lose_nothing(tmp_path):
         f"data.dev={manifests / 'dev.jsonl'}",
         "optimiser.epochs=4",
         "data.max_seconds=60",
-        "checkpoints.minutes=0.05",
+        "checkpoints.minutes=0.01",
     ]
     assert finish(train(tmp_path, *arguments, "run=whole"))[0] == 0
     killed = [*arguments, "run=killed"]
-    writes = kill_again_and_again(tmp_path, tmp_path / "killed", killed, kills=20, longest_seconds=20)
+    updates = newest_step(tmp_path / "whole")
+    writes = kill_again_and_again(tmp_path, tmp_path / "killed", killed, kills=20, most_updates=updates // 30)
+    assert writes >= 6 and newest_step(tmp_path / "killed") < updates
     assert finish(train(tmp_path, *killed))[0] == 0
-    assert writes >= 3
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_asked_to_stop_it_saves_first(folder, name):
     run = folder / f"asked-{name}"
     arguments = ["tones.yaml", f"run={run.name}", "checkpoints.minutes=10", "optimiser.epochs=400"]
     process = train(folder, *arguments)
-    wait_until(lambda: (run / "checkpoints").exists() and list((run / "checkpoints").glob("step-*.pt")), process)
+    wait_until(lambda: has_saved(run), process)
     process.send_signal(getattr(signal, name))
     status, told = finish(process)
     assert status == 128 + getattr(signal, name)
@@ -153,6 +180,50 @@ def test_a_full_disk_is_said_and_the_last_checkpoint_survives(folder, tmp_path, 
     finally:
         if kind == "tmpfs":
             subprocess.run(["umount", run.parent], check=True)
+
+
+def test_a_disk_that_fills_under_the_log_is_told_of_it_in_a_line(folder, tmp_path, monkeypatch):
+    """Between two checkpoints: they are written later than the log, and have more room here."""
+    arguments = ["tones.yaml", f"run={tmp_path}", "data.max_seconds=0.5", "checkpoints.minutes=10"]
+    monkeypatch.chdir(folder)
+    for name in ("train", "dev"):  # for which there would be no room
+        AudioCache(read_manifest(f"{name}.jsonl"), RATE, "cache")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))  # noqa: E731
+    status, told = finish(train(folder, *arguments, preexec_fn=limit))
+    assert status == 1 and "Traceback" not in told
+    assert told.splitlines()[1:] == [f"speechrnn train: [Errno 27] File too large: '{tmp_path / 'log.jsonl'}'"]
+
+
+def test_a_reader_that_goes_away_ends_no_run(folder):
+    """As of `2>&1 | head -1`."""
+    arguments = ["tones.yaml", "run=unheard", "optimiser.epochs=3", "checkpoints.minutes=10"]
+    process = train(folder, *arguments)
+    assert "30 utterances" in process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert [row["epoch"] for row in log(folder / "unheard") if "train_loss" in row] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_is_closed(folder, nohup):
+    """It says so, and the run saves and ends; with nohup the run hears nothing, and nobody sees its progress bar."""
+    run = folder / f"terminal-{nohup}"
+    outer, inner = os.openpty()
+
+    def at_the_terminal():
+        fcntl.ioctl(inner, termios.TIOCSCTTY, 0)
+        os.dup2(inner, 2)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+
+    arguments = ["tones.yaml", f"run={run.name}", f"optimiser.epochs={4 if nohup else 400}"]
+    process = train(folder, *arguments, start_new_session=True, preexec_fn=at_the_terminal)
+    os.close(inner)
+    wait_until(lambda: os.read(outer, 65536) and has_saved(run), process)
+    os.close(outer)
+    status, _ = finish(process)
+    assert status == (0 if nohup else 128 + signal.SIGHUP)
+    newest = read_checkpoint(last(run)).position
+    assert newest.step == log(run)[-1]["step"] and (newest.epoch == 4) == nohup
 
 
 def test_audio_that_is_missing_or_broken_is_named_and_the_rest_trains(folder, tmp_path):

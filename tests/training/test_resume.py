@@ -1,6 +1,5 @@
 """One seed, one run: an interrupted run is the uninterrupted one, bit for bit."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,9 +55,7 @@ def test_an_interrupted_run_is_the_uninterrupted_one_bit_for_bit(uninterrupted, 
             trainer.train()
     Trainer(config).train()
     assert differences(whole, run) == [] and differences(whole, run, best) == []
-    # Updates after the last checkpoint are done again, and are the same
-    unique = list(dict.fromkeys(json.dumps(row) for row in log(run)))
-    assert sorted(unique) == sorted(json.dumps(row) for row in log(whole))
+    assert log(run) == log(whole)  # updates after the last checkpoint are done, and logged, again
 
 
 def test_the_same_seed_is_the_same_run_and_another_is_not(uninterrupted, tmp_path):

@@ -123,6 +123,7 @@ PROJECT = Path(__file__).parents[2]
 
 CONFIG = """\
 device: cpu
+precision: float32
 data: {train: [train.jsonl], dev: dev.jsonl, normaliser: upper, max_seconds: 8, cache: cache}
 model: {channels: 8, layers: 2, hidden: 32, dropout: 0.2, front_end: {num_bins: 40}}
 augment: {speed: [0.9, 1.0, 1.1], spec: {freq_masks: 1, freq_mask_bins: 10, time_masks: 1, time_mask_frames: 10}}
@@ -150,8 +151,15 @@ def finish(process):
     return process.returncode, told
 
 
-def wait_until(condition, process, seconds=120):
+def has_saved(run):
+    """Whether a run has come to a checkpoint."""
+    return bool(Checkpoints(run).by_step())
+
+
+def wait_until(condition, process, seconds=120, pause=0.005):
+    """Look again and again, with a `pause` of so many seconds: 0 for what passes in a moment."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
+        time.sleep(pause)
