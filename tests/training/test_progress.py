@@ -1,6 +1,7 @@
 """The logs of a run: what is kept of them when it goes on, and that a run that is finished gets nothing new."""
 
 import json
+import resource
 
 import pytest
 from tiny_runs import log, tiny, tone_corpus
@@ -90,3 +91,45 @@ def test_a_damaged_record_of_the_environment_stops_nothing(tmp_path):
     write(tmp_path, 1, 2)
     lines = path.read_bytes().splitlines()
     assert len(lines) == 3 and json.loads(lines[0]).keys() == json.loads(lines[2]).keys()
+
+
+def test_a_picture_that_cannot_be_drawn_ends_no_run(tmp_path, capsys, monkeypatch):
+    """Whatever the reason is: here the user's settings of matplotlib, which want a TeX that is not there."""
+    import matplotlib
+
+    monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write(tmp_path / "run", 0, 1)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and told[0].startswith("epoch 1: ") and told[1].startswith("no curves are drawn: ")
+    assert places(tmp_path / "run")[-1] == (1, 3, True)
+
+
+def test_events_that_cannot_be_written_are_told_of_once_and_the_log_goes_on(tmp_path, capfd):
+    """Where files may grow to 3700 bytes: 99 rows of the log with one short number have 3600, and their events have 4000."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    at = Position()
+    with Progress(tmp_path, at) as progress:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3700, before[1]))
+        try:
+            for _ in range(99):
+                at.step += 1
+                progress.update(at, 0.5, {"x": 1.0})
+                progress.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    told = capfd.readouterr().err
+    assert told == "no more events are written for TensorBoard: [Errno 27] File too large\n"
+    assert len(log(tmp_path)) == 99
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OSError) as error, Progress(tmp_path, Position()) as progress:
+        progress.update(Position(step=1), 0.5, UPDATE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+        try:
+            progress.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(error.value) == f"[Errno 27] File too large: '{tmp_path / 'log.jsonl'}'"
