@@ -2,7 +2,7 @@
 
 What is searched for is the text with the highest
 
-    log P(text | audio) + lm_weight * log P_lm(text) + word_bonus * words - unknown_penalty * unknown words + hotwords
+    log P(text | audio) + lm_weight * log P_lm(text) + word_bonus * words - unknown_penalty * letters of unknown words + hotwords
 
 where the first term is summed over all alignments of the text with the frames, and the next three are left out without a
 language model. A prefix is known by an integer, so that the
@@ -45,7 +45,8 @@ class BeamSearch:
         hotwords: what to favour, or None.
         lm_weight: of the language model's natural logs.
         word_bonus: for each word, in nats: a language model alone favours few words.
-        unknown_penalty: for each word that the language model does not know, in nats, beside what it gives <unk>.
+        unknown_penalty: for each letter of a word that the language model does not know, in nats, beside what it gives
+            <unk>. Were it for each word, a weak model would write whole sentences as it hears them, without a boundary.
         token_threshold: a frame's tokens that are so many nats below its best are taken for impossible; the blank never is.
         score_threshold: prefixes that are so many nats below the best are dropped.
 
@@ -64,7 +65,7 @@ class BeamSearch:
         hotwords: Hotwords | None = None,
         lm_weight: float = 0.5,  # to begin with: what suits is a matter of both models
         word_bonus: float = 1.0,  # likewise; without one, words are lost
-        unknown_penalty: float = 10.0,  # with half of it, random letters win; pyctcdecode takes as much
+        unknown_penalty: float = 1.0,  # as a letter model would ask: some 2 nats, times the weight
         token_threshold: float = 8.0,  # AN4 dev: 8, 10 and 14 have the same error rate, 6 a higher one
         score_threshold: float = 15.0,  # AN4 dev: from 12 on, the best scores stay the same
     ):

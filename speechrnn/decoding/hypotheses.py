@@ -9,6 +9,8 @@ from speechrnn.decoding.word_scores import WordScores
 from speechrnn.text import Tokenizer
 from speechrnn.transcript import Hypothesis
 
+SPELLINGS = 8  # more are looked at than are wanted: some may be other spellings of one text
+
 
 def hypotheses(
     prefixes: Prefixes,
@@ -52,7 +54,7 @@ def hypotheses(
         _, first, group = np.unique(np.stack([base, choice]), axis=1, return_index=True, return_inverse=True)
         merged = np.full(len(first), -np.inf)
         np.logaddexp.at(merged, group.ravel(), acoustic)
-        best = np.argsort(-(merged + bonus[first]))[:nbest]
+        best = np.argsort(-(merged + bonus[first]))[: nbest + SPELLINGS]
         acoustic = merged[best]
         prefix, end, language, bonus = (each[first[best]] for each in (prefix, end, language, bonus))
     paths = prefixes.paths(prefix)[::-1]

@@ -1,8 +1,8 @@
 """Which words a search may spell, as a trie over tokens in flat arrays (Hannun et al., arXiv 1408.2873, for the boundaries).
 
 A node is what has been spelled of the current word; node 0, the root, is before a word's first token. A vocabulary is closed
-(only the words in it) or open (others end in one more node, the sink, and count as unknown). An open one without words is any
-tokens in any order.
+(only the words in it) or open. There, a word that leaves the trie goes on through nodes that tell only how many letters it has,
+up to LONGEST, and counts as unknown. An open vocabulary without words is any tokens in any order.
 """
 
 import os
@@ -17,6 +17,7 @@ from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY, Tokenizer, raw
 
 ROOT = 0
+LONGEST = 50  # letters of an unknown word: a whole sentence is none
 
 
 class Spellings(NamedTuple):
@@ -83,14 +84,20 @@ class Lexicon:
             nodes += len(own)
         self.depths.append(nodes)
         arc = np.concatenate(arcs)
-        sink = nodes if self.is_open else -1
-        self.nodes = nodes + self.is_open
+        outside = (LONGEST if self.words else 1) * self.is_open  # nodes for 1, 2, ... letters of unknown words
+        self.nodes = nodes + outside
+        depth = np.repeat(np.arange(len(self.depths) - 1), np.diff(self.depths))
+        self.letters = np.concatenate([depth, np.arange(1, outside + 1)])
+        longer = np.full(self.letters.max() + 1, -1, np.int32)  # by letters: the node of unknown words with one more
+        longer[:outside] = nodes + np.arange(outside)
+        if outside == 1:
+            longer[:] = nodes
         self.parent = np.concatenate(([-1], arc // self.tokens)).astype(np.int32)
         child, token = np.arange(1, nodes, dtype=np.int32), (arc % self.tokens).astype(np.int32)
         degree = np.bincount(self.parent[1:], minlength=self.nodes)
-        # row 0 of the table is that of nodes without a choice
-        self._row = np.where(degree > 1, np.cumsum(degree > 1), 0)
-        self._table = np.full((self._row.max() + 1) * self.tokens, sink, np.int32)
+        # the first rows of the table are those of nodes without a choice, by letters
+        self._row = np.where(degree > 1, len(longer) - 1 + np.cumsum(degree > 1), self.letters)
+        self._table = np.concatenate([longer, longer[self.letters[degree > 1]]]).repeat(self.tokens)
         many = degree[self.parent[1:]] > 1
         self._table[self._row[self.parent[1:]][many] * self.tokens + token[many]] = child[many]
         self._only_token, self._only_child = np.full((2, self.nodes), -1, np.int32)
@@ -112,17 +119,13 @@ class Lexicon:
         child = self._table.take(self._row.take(nodes) * self.tokens + tokens)
         return np.where(self._only_token.take(nodes) == tokens, self._only_child.take(nodes), child)
 
-    def best_ahead(self, word_scores: np.ndarray) -> np.ndarray:
-        """The best score (nodes,) of the words that can still be reached from each node.
-
-        Args:
-            word_scores: (words + 1,), the unknown word's last.
-        """
+    def best_ahead(self, scores: np.ndarray) -> np.ndarray:
+        """The best score (nodes,) of the words that can still be reached in the trie, by the scores of `node_words`."""
         best = np.full(self.nodes, -np.inf)
-        np.maximum.at(best, np.repeat(np.arange(self.nodes), self.word_count), word_scores[self.node_words])
+        np.maximum.at(best, np.repeat(np.arange(self.nodes), self.word_count), scores)
         for begin, end in zip(self.depths[-2:0:-1], self.depths[:1:-1], strict=True):
             np.maximum.at(best, self.parent[begin:end], best[begin:end])
-        return np.maximum(best, word_scores[-1]) if self.is_open else best
+        return best
 
     @classmethod
     def from_words(cls, words: Iterable[str], tokenizer: Tokenizer, is_open: bool = False) -> "Lexicon":

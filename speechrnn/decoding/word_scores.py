@@ -32,11 +32,21 @@ class WordScores:
             self.start = lm.start
             self._lm_words = lm.indices([*lexicon.words, "<unk>"]).astype(np.int32)  # by the lexicon's ids
             unigrams, _ = lm.score(np.full(len(self._lm_words), lm.empty), self._lm_words)
-            ahead = lexicon.best_ahead(self._worth(unigrams, self._lm_words))
+            # as it is written, whatever its spellings are: a text has one worth
+            self._letters = np.fromiter(map(len, [*lexicon.words, ""]), np.int64)
+            nodes, words = np.arange(lexicon.nodes), lexicon.node_words
+            ahead = lexicon.best_ahead(self._worth(unigrams[words], words, nodes.repeat(lexicon.word_count)))
+            if lexicon.is_open:  # any node may lead to an unknown word
+                ahead = np.maximum(ahead, self._worth(unigrams[-1:], np.array([len(lexicon.words)]), nodes))
         self.ahead = np.append(ahead - ahead[ROOT], -np.inf)
 
-    def _worth(self, log_probs: np.ndarray, lm_words: np.ndarray) -> np.ndarray:
-        return self.lm_weight * log_probs.astype(np.float64) - self.unknown_penalty * (lm_words == UNKNOWN)
+    def _worth(self, log_probs: np.ndarray, words: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+        """What words (n,) of the lexicon that end at nodes (n,) are worth, but for their bonus."""
+        letters = np.where(
+            words == len(self.lexicon.words), self.lexicon.letters.take(nodes), self._letters.take(words)
+        )
+        unknown = self.unknown_penalty * letters * (self._lm_words.take(words) == UNKNOWN)
+        return self.lm_weight * log_probs.astype(np.float64) - unknown
 
     def ends(self, prefixes: Prefixes, prefix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For prefixes (n,) whose last words may end: the first row in `prefixes.ends` of each, and how many rows it has.
@@ -58,7 +68,7 @@ class WordScores:
             if self.lm is not None:
                 lm_word = self._lm_words.take(word)
                 log_probs, state = self.lm.score(prefixes.state.take(asked.take(which)), lm_word)
-                bonus = self._worth(log_probs, lm_word) + self.word_bonus
+                bonus = self._worth(log_probs, word, node.take(new).take(which)) + self.word_bonus
             prefixes.ends.append(len(word), word=word, state=state, language=log_probs, bonus=bonus)
         return first, count
 

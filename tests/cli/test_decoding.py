@@ -149,7 +149,7 @@ def test_evaluate_records_how_it_decoded(package_dir, tuned, lm, tmp_path, capsy
     rows = read_rows(record)  # decoded in other ways, it is another system: no row replaced another
     assert [row["decoding"] for row in rows] == [
         "greedy",
-        "beam 64, 3-grams of 3 words (text.lm, open vocabulary), lm weight 0.5, word bonus 1, unknown penalty 10",
+        "beam 64, 3-grams of 3 words (text.lm, open vocabulary), lm weight 0.5, word bonus 1, unknown penalty 1",
         "beam 12, 3-grams of 3 words (ngram.lm, closed vocabulary), lm weight 0.5, word bonus 1",
         "beam 8, 1 hotword of weight 1",
     ]

@@ -73,9 +73,11 @@ def texts_of(tokenizer, log_probs):
 
 
 def language_of(lm, text):
+    """What the language model says of a text, and what it is worth; each letter of an unknown word costs."""
     if lm is None:
         return 0.0, 0.0
-    language, unknown = lm.text(words := text.split())
+    language, _ = lm.text(words := text.split())
+    unknown = sum(len(word) for word in words if word not in lm.words)
     worth = WEIGHTS["lm_weight"] * language + WEIGHTS["word_bonus"] * len(words) - WEIGHTS["unknown_penalty"] * unknown
     return language, worth
 
@@ -155,10 +157,10 @@ def test_with_an_arpa_file(tmp_path, log_probs, closed):
     expected = {}
     for text, acoustic in texts_of(LETTERS, log_probs).items():
         words = text.split()
-        unknown = sum(word not in ("a", "ab") for word in words)
+        unknown = [word for word in words if word not in ("a", "ab")]
         if not (closed and unknown):
             language = lm.score_sentence(words)
-            worth = 0.7 * language + 0.3 * len(words) - 1.5 * unknown
+            worth = 0.7 * language + 0.3 * len(words) - 1.5 * len("".join(unknown))
             expected[text] = (acoustic + worth, acoustic, language)
     assert_equal(BeamSearch(LETTERS, lm=lm, lexicon=lexicon, **EVERYTHING, **WEIGHTS).search(log_probs), expected)
 

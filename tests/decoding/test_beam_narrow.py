@@ -27,15 +27,16 @@ def test_a_batch_is_its_utterances_alone(monkeypatch):
 
 @pytest.mark.parametrize("tokenizer", [LETTERS, PHONES])
 def test_few_hypotheses_are_the_first_of_all(tokenizer):
-    search = BeamSearch(
-        tokenizer, lexicon=Lexicon(["x", "y"], [(0, [2]), (1, [2, 3]), (1, [3])], tokenizer), lm=Bigrams(["x"])
-    )
+    """Where the beam has room for all: where it has not, fewer are found better, see test_recombination.py."""
+    lexicon = Lexicon(["x", "y"], [(0, [2]), (1, [2, 3]), (1, [3])], tokenizer)
+    search = BeamSearch(tokenizer, 5000, lexicon=lexicon, lm=Bigrams(["x"]))
     for seed in range(5):
-        every = search.search(speech(seed, 20))
+        every = search.search(speech(seed, 12))
         for few in (1, 3, 500):
-            found = search.search(speech(seed, 20), few)
+            found = search.search(speech(seed, 12), few)
             assert [h.text for h in found] == [h.text for h in every[:few]]
-            assert [h.acoustic for h in found] == pytest.approx([h.acoustic for h in every[:few]])
+            # other spellings of a text are looked for among few
+            assert [h.acoustic for h in found] == pytest.approx([h.acoustic for h in every[:few]], abs=2e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechrnn.decoding.lexicon import ROOT, Lexicon
+from speechrnn.decoding.lexicon import LONGEST, ROOT, Lexicon
 from speechrnn.errors import InputError
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, upper
 
@@ -33,13 +33,14 @@ def test_closed_and_open(words, others):
     closed = Lexicon.from_words(words, LETTERS)
     is_open = Lexicon.from_words(words, LETTERS, is_open=True)
     prefixes = {word[:i] for word in words for i in range(len(word) + 1)} | {""}
-    assert closed.nodes == len(prefixes) == is_open.nodes - 1
+    assert closed.nodes == len(prefixes)
     for text in [*words, *prefixes, *others]:
         node = walk(closed, LETTERS.encode(text))
         assert (node >= 0) == (text in prefixes)
         assert node < 0 or words_at(closed, node) == [text] * (text in words)
         node = walk(is_open, LETTERS.encode(text))
         assert words_at(is_open, node) == ([text] if text in words else ["?"] if text else [])
+        assert not words or is_open.letters[node] == len(text)
 
 
 @given(words_)
@@ -47,12 +48,27 @@ def test_best_ahead(words):
     scores = np.random.default_rng(len(words)).normal(size=len(words) + 1)
     for is_open in (False, True):
         lexicon = Lexicon.from_words(words, LETTERS, is_open)
-        best = lexicon.best_ahead(scores)
-        for prefix in {word[:i] for word in words for i in range(len(word) + 1)}:
+        best = lexicon.best_ahead(scores[lexicon.node_words])
+        prefixes = {word[:i] for word in words for i in range(len(word) + 1)}
+        for prefix in prefixes:
             reachable = [score for word, score in zip(words, scores, strict=False) if word.startswith(prefix)]
-            assert best[walk(lexicon, LETTERS.encode(prefix))] == max(reachable + [scores[-1]] * is_open)
-        if is_open:
-            assert best[-1] == scores[-1]
+            unknown = is_open and any(each and each.startswith(prefix) for each in prefixes - set(words))
+            assert best[walk(lexicon, LETTERS.encode(prefix))] == max(
+                reachable + [scores[-1]] * unknown, default=-np.inf
+            )
+        assert not is_open or best[-1] == scores[-1]
+
+
+@pytest.mark.parametrize("words", [["AB"], ["AB", "C" * 60]])
+def test_an_unknown_word_ends_somewhere(words):
+    """Else it could be a whole sentence. Where no word is known, a model may have no boundaries."""
+    lexicon = Lexicon.from_words(words, LETTERS, is_open=True)
+    letters = LETTERS.encode("AB" * LONGEST)
+    assert words_at(lexicon, walk(lexicon, letters[:LONGEST])) == ["?"]
+    assert walk(lexicon, letters[: LONGEST + 1]) == -1
+    assert words_at(lexicon, walk(lexicon, LETTERS.encode(words[-1]))) == [words[-1]]
+    assert walk(lexicon, LETTERS.encode("C" * 55 + "A")) == -1
+    assert walk(Lexicon.from_words([], LETTERS, is_open=True), letters) >= 0
 
 
 def test_pronunciations_and_homophones(tmp_path):

@@ -26,8 +26,8 @@ def test_the_bottom_of_a_bowl_is_found_wherever_it_is(bottom, steep, steeper):
     tuned = tune(count_errors)
     assert tuned.best == bottom
     assert (tuned.lm_weight, tuned.word_bonus) == (LM_WEIGHTS[bottom[0]], WORD_BONUSES[bottom[1]])
-    assert len(set(asked)) == len(asked) < 60
-    assert at_the_edge(tuned.best) == (bottom[0] in (0, 10) or bottom[1] in (0, 8))
+    assert len(set(asked)) == len(asked) < 70
+    assert at_the_edge(tuned.best) == (bottom[0] in (0, 10) or bottom[1] in (0, 10))
 
 
 @settings(max_examples=50, deadline=None)
@@ -54,9 +54,9 @@ def test_the_narrowest_beam_that_is_as_good_as_that_of_the_grid_and_the_widest()
         ((30, 12, 11, 10, 9, 10), 32),
         ((10, 10, 10, 10, 10, 10), 4),
         ((30, 20, 15, 12, 11, 10), 128),
-        ((40, 9, 10, 50, 50, 50), 8),
+        ((40, 9, 50, 10, 50, 50), 8),
     ):
         by_beam = dict(zip(BEAMS, errors, strict=True))
         tuned = tune(lambda w, b, beam, by_beam=by_beam: by_beam[beam])
         assert tuned.beam == chosen
-        assert tuned.beams == by_beam and tuned.beams[GRID_BEAM] == errors[2]
+        assert tuned.beams == by_beam and tuned.beams[GRID_BEAM] == errors[3]
