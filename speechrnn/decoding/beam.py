@@ -58,7 +58,7 @@ class BeamSearch:
     def __init__(
         self,
         tokenizer: Tokenizer,
-        width: int = 64,  # twice as wide finds no better texts (docs/decoding.md)
+        width: int = 64,  # AN4: twice as wide finds no better texts; a weaker model gains by it (docs/decoding.md)
         *,
         lm: "NgramModel | None" = None,
         lexicon: Lexicon | None = None,
