@@ -1,5 +1,6 @@
 """A run in its folder: no other process trains there, and what the user can mend is told once."""
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -21,6 +22,9 @@ def train(config: Config) -> int:
     Raises:
         InputError: the configuration or the data cannot be used, or another process trains in the folder.
     """
+    # Every batch has its own number of frames, so that what oneDNN keeps of it is hardly asked for again: with its usual 1024,
+    # AN4 in batches of 60 s takes 2.8 GB after 240 updates instead of 1.6, and is no faster
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     processes = Processes()
     lock = filelock.FileLock(Path(config.run, "lock"), timeout=0)  # a killed process leaves none behind
     try:
