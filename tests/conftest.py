@@ -1,5 +1,6 @@
 """Shared fixtures: a model package that hears tones, and the sound of a text in that code. No recordings, no torch."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,19 @@ DESCRIPTION = {
     "language": "en",
     "training": {},
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_are_heard():
+    """Under nohup, or in the background of a script, a process starts with signals ignored, and hands that on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)}
+    heard = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, heard[number])
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def tone_model() -> bytes:
