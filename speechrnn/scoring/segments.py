@@ -12,7 +12,7 @@ from speechrnn.errors import InputError
 
 IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"  # an stm segment of this text does not score, nor the words said in it
 # Words that sclite does not take as they stand: `{ a / b }`, its null word `@`, `word;tag`, `mispronounced*`, `\`, `**comment`
-SPECIAL = re.compile(r"\{|@$|[^;]*;.|[^\\]*\\|.+\*$|\*\*|<alt", re.IGNORECASE)
+SPECIAL = re.compile(r"\{|@$|.*[;\\]|.+\*$|\*\*|<alt", re.IGNORECASE)
 SUSPECT = re.compile(r"[{@;\\*<]")  # without one of these, none of them is
 
 
