@@ -7,7 +7,7 @@ insertion before a deletion (SCTK's documentation: github.com/usnistgov/SCTK, do
 
 Words are compared as they are, as `sclite -s` does, and every word is a plain one: `(word)`, `<word>`, `wor-`, `a/b` have no
 meaning, as they have none for sclite without its options. What it gives a meaning to in any case (`{ a / b }`, `@`, `a;b`, `a*`)
-is refused where such files are read and written: speechrnn.scoring.texts.
+is refused where such files are read and written: speechrnn.scoring.segments.plain.
 """
 
 from collections import defaultdict

@@ -7,6 +7,7 @@ begins with `{`, else Kaldi text. NIST's forms are read as sclite reads them (SC
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from speechrnn.scoring.segments import (
 
 FORMS = ("text", "jsonl", "trn", "ctm", "stm")
 ENDINGS = {".jsonl": "jsonl", ".json": "jsonl", ".trn": "trn", ".ctm": "ctm", ".stm": "stm"}
+HALF = re.compile("[\ud800-\udfff]")  # JSON can hold what UTF-8 cannot
 COMMENT = ";;"  # begins a line that is none, in all forms
 
 
@@ -149,9 +151,7 @@ def _trn_speaker(id: str) -> str:
 
 def _one_field(id: str) -> str:
     if len(id.split()) != 1 or id != id.strip():
-        raise InputError(
-            f"utterance {id!r}: expected an id without white space, found {id!r}: this form ends an id there"
-        )
+        raise InputError(f"utterance {id!r}: expected an id without white space, at which it ends in this form")
     return id
 
 
@@ -232,7 +232,7 @@ def _of_segment(segment: Segment) -> Entry:
 def _json_object(line: Line) -> dict:
     try:
         fields = json.loads(line.text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number or a depth without end, too
         raise InputError(f"{line.where}: expected a JSON object, found {line.text[:60]!r} ({error})") from None
     if not isinstance(fields, dict):
         raise InputError(f"{line.where}: expected a JSON object, found {line.text[:60]!r}")
@@ -253,6 +253,8 @@ def _of_json(where: str, fields: dict, side: str) -> Entry:
         return where, id, None
     if not isinstance(text, str):
         raise InputError(f"{where}: expected a text, found {text!r}")
+    if HALF.search(id + text):
+        raise InputError(f"{where}: expected characters, found half of a surrogate pair in {id + ' ' + text!r:.60}")
     if duration is not None and (not isinstance(duration, int | float) or not 0 <= duration < math.inf):
         raise InputError(f"{where}: expected 'duration' in seconds, found {duration!r}")
     return where, id, Reference(text, str(fields.get("speaker") or ""), duration)

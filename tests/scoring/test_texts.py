@@ -123,6 +123,13 @@ def test_a_manifest_without_ids(written):
             '{"id": "u1", "text": "a", "duration": "long"}\n',
             "line 1: expected 'duration' in seconds, found 'long'",
         ),
+        (
+            "a.jsonl",
+            '{"id": "u1", "text": "a \\ud83d"}\n',
+            "line 1: expected characters, found half of a surrogate pair",
+        ),
+        ("a.jsonl", '{"id": ' + "1" * 5000 + "}\n", "line 1: expected a JSON object"),
+        ("a.jsonl", "[" * 100000 + "\n", "line 1: expected a JSON object"),
         ("a.trn", "a b (s-1)\na b s-2\n", "line 2: expected `word word ... (speaker-utterance)`, found 'a b s-2'"),
         ("a.trn", "a b ()\n", "line 1: expected `word word ... (speaker-utterance)`"),
         ("a.trn", "a (s-1)\nb (s-1)\n", "line 2: the id 's-1' stands on more than one line"),
