@@ -7,6 +7,7 @@ PYTHON is the interpreter of an environment that has the peer (`pip install "num
 pyctcdecode kenlm`); peers that are not named are left out. Every decoder is a process that stays, and all take turns. Times are
 processor time, which does not count what else the machine does, the median of the runs. The vocabulary is that of the ARPA
 file, or `--words`; all decoders have the same one, and so have ours and flashlight's the same weights, width and threshold.
+`total` is what a found text is worth on average by the sum that all of them maximise: the higher, the fewer errors of search.
 
 `--synthetic` makes log-probabilities of the manifest's texts instead of running a model: letters in random frames of a
 recording of that length, with random confusions. Its error rates say nothing of speech; its times and ratios are of use.
@@ -168,9 +169,9 @@ def systems(args):
         alone = {**equal, "lm_weight": 0, "open": is_open, "batch": True}
         listed.append((f"ours, {what}, {args.width}, no language model", ours, alone))
     if args.flashlight:
-        for tokens in (args.flashlight_tokens, 1000):
-            name = f"flashlight, closed, {args.width}, {'all' if tokens == 1000 else tokens} tokens a frame"
-            settings = {"width": args.width, "tokens": tokens, "score_threshold": args.score_threshold, **weights}
+        for width, tokens in ((args.width, args.flashlight_tokens), (args.width, 1000), (16 * args.width, 1000)):
+            name = f"flashlight, closed, {width}, {'all' if tokens == 1000 else tokens} tokens a frame"
+            settings = {"width": width, "tokens": tokens, "score_threshold": args.score_threshold, **weights}
             listed.append((name, flashlight, settings))
     if args.pyctcdecode:
         ours_weights = {"alpha": args.lm_weight, "beta": args.word_bonus}
@@ -222,6 +223,23 @@ def prepare(args, folder):
     return texts, log_probs, seconds, package.tokenizer, len(words)
 
 
+def totals(texts, log_probs, args, tokenizer):
+    """What each text is worth by the sum that all decoders search for the greatest of: its CTC log-probability, its language
+    model's times the weight, its words times the bonus."""
+    import torch
+
+    from speechrnn.decoding.ngram import NgramModel
+
+    lm, values = NgramModel.read(args.arpa), []
+    for text, each in zip(texts, log_probs, strict=True):
+        words, target = text.split(), torch.tensor([tokenizer.encode(text)])
+        acoustic = -torch.nn.functional.ctc_loss(
+            torch.tensor(each)[:, None], target, [len(each)], [target.shape[1]], reduction="sum"
+        ).item()
+        values.append(acoustic + args.lm_weight * lm.score_sentence(words) + args.word_bonus * len(words))
+    return np.array(values)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="package: a bundled name or a directory (default: the bundled one)")
@@ -271,13 +289,14 @@ def main() -> None:
     first = statistics.median(took[systems(args)[0][0]])
     print(f"{len(references)} utterances, {frames} frames, {seconds:.0f} s; {words} words, {args.arpa}")
     print(f"lm_weight {args.lm_weight:g}, word_bonus {args.word_bonus:g}")
-    print(f"\n{'decoder':48}{'WER %':>7}{'us a frame':>12}{'RTF':>9}{'this / first':>14}")
+    print(f"\n{'decoder':48}{'WER %':>7}{'total':>9}{'us a frame':>12}{'RTF':>9}{'this / first':>14}")
     for name, found in texts.items():
         pairs = [pair for aligned in align_words(references, found) for pair in aligned]
         rate = 100 * sum(a != b for a, b in pairs) / sum(a is not None for a, _ in pairs)
         used = statistics.median(took.get(name, [0]))
         figures = f"{1e6 * used / frames:12.0f}{used / seconds:9.4f}{used / first:14.2f}" if used else ""
-        print(f"{name:48}{rate:7.2f}{figures}")
+        total = totals(found, log_probs, args, tokenizer).mean()
+        print(f"{name:48}{rate:7.2f}{total:9.2f}{figures}")
 
 
 if __name__ == "__main__":
