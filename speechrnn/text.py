@@ -21,11 +21,14 @@ def upper(text: str) -> str:
     return raw(text).upper()
 
 
+# What texts go through on their way into a model, and the language model beside it.
 NORMALISERS: dict[str, Callable[[str], str]] = {"raw": raw, "upper": upper}
+SCORING_NORMALISERS = (*NORMALISERS, "english")  # scoring may forget what a transcript needs
+TABLE_SUFFIXES = (".txt", ".tsv")
 
 
 def normaliser(name: str) -> Callable[[str], str]:
-    """The normaliser of that name.
+    """The normaliser of that name, for the texts of a model: one of `NORMALISERS`.
 
     Raises:
         InputError: there is none.
@@ -33,6 +36,64 @@ def normaliser(name: str) -> Callable[[str], str]:
     if name not in NORMALISERS:
         raise InputError(f"normaliser {name!r}: expected one of {', '.join(NORMALISERS)}")
     return NORMALISERS[name]
+
+
+def scoring_normaliser(name: str) -> Callable[[str], str]:
+    """What references and hypotheses go through before they are compared.
+
+    Args:
+        name: one of `SCORING_NORMALISERS`, or the path of a table (`speechrnn.normalisers.table` says of what form): a file
+            that exists, or a name that ends in .txt or .tsv.
+
+    Raises:
+        InputError: there is none, or the table cannot be used.
+    """
+    from speechrnn.normalisers.english import english  # here: transcribing needs none of it
+    from speechrnn.normalisers.table import table_normaliser
+
+    bases = NORMALISERS | {"english": english}
+    return table_normaliser(name, bases) if _is_table(name) else bases[name]
+
+
+def normaliser_label(name: str) -> str:
+    """What reports call it: the name, or for a table its file's name and a hash of what it holds.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    from speechrnn.normalisers.table import table_label
+
+    return table_label(name) if _is_table(name) else name
+
+
+def _is_table(name: str) -> bool:
+    if name in SCORING_NORMALISERS:
+        return False
+    if name.endswith(TABLE_SUFFIXES) or os.path.exists(name):
+        return True
+    known = ", ".join(SCORING_NORMALISERS)
+    raise InputError(f"normaliser {name!r}: expected one of {known}, or the path of a table (.txt, .tsv)")
+
+
+SCORING_NORMALISERS = (*NORMALISERS, "english")  # what texts may go through before they are compared
+
+
+def scoring_normaliser(name: str) -> Callable[[str], str]:
+    """The normaliser of that name, of all that scoring knows.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name == "english":
+        from speechrnn.normalisers.english import english
+
+        return english
+    return normaliser(name)
+
+
+def normaliser_label(name: str) -> str:
+    """What a report calls a normaliser."""
+    return name
 
 
 def characters(texts: Iterable[str]) -> list[str]:

@@ -1,13 +1,15 @@
 """Transcribe the utterances of a manifest with a model and score the result.
 
-Prints the word, character and sentence error rates in Kaldi's lines. References and hypotheses are compared after the
-model's own normaliser. An utterance whose audio cannot be read counts as all words deleted and makes the exit status 1.
+Prints the word, character, sentence and match error rates in Kaldi's lines. References and hypotheses are compared after the
+model's own normaliser, or another. An utterance whose audio cannot be read counts as all words deleted and makes the exit
+status 1.
 
 A manifest in whose name a word begins with "test" (test.jsonl, an4-test.jsonl) is a test set: each evaluation on it is logged
 in `<name>.evaluations.jsonl` beside it.
 
   speechrnn evaluate MODEL dev.jsonl --details details.jsonl
-  speechrnn evaluate MODEL dev.jsonl --no-lm
+  speechrnn evaluate MODEL dev.jsonl --no-lm --tables
+  speechrnn evaluate MODEL dev.jsonl --latency --threads 1
   speechrnn evaluate MODEL test.jsonl --record recipes/an4/results.jsonl
 
 --record adds a row to a results.jsonl, in place of an older one of the same system, manifest and seed, and writes
@@ -20,7 +22,6 @@ import os
 import platform
 import shlex
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -29,23 +30,32 @@ from importlib.metadata import version
 from pathlib import Path
 
 from speechrnn.cli import decoding, positive
-from speechrnn.cli.utterances import chunks
+from speechrnn.cli.score import add_how, add_output, write
+from speechrnn.cli.utterances import CHUNK_SECONDS, chunks
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, read_manifest, write_atomically
+from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.recognizer import Recognizer
-from speechrnn.scoring.errors import Score, score
 from speechrnn.scoring.results import append_row, git_commit, is_test_set, log_evaluation, read_rows
+from speechrnn.scoring.score import Score, score
+from speechrnn.scoring.texts import Reference
+from speechrnn.scoring.timing import Timing
+from speechrnn.text import normaliser_label
+from speechrnn.transcript import Transcript
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model package: its directory, or the name of a bundled one")
     parser.add_argument("manifest", metavar="MANIFEST", help="the utterances, as JSON lines")
-    parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
+    add_output(parser)
     parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")
     parser.add_argument(
         "--system", metavar="NAME", help="the system's name in the record (default: model and decoding)"
     )
     parser.add_argument("--threads", type=positive, metavar="N", help="processor threads (default: one a core)")
+    parser.add_argument(
+        "--latency", action="store_true", help="transcribe one utterance at a time and say how long each took"
+    )
+    add_how(parser, "the model's own")
     decoding.add_arguments(parser)
 
 
@@ -57,18 +67,20 @@ def run(args: argparse.Namespace) -> int:
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     package = recognizer.package
-    started = time.perf_counter()
-    hypotheses, seconds = _transcribe(recognizer, utterances)
-    elapsed = time.perf_counter() - started
-    result = score({utterance.id: utterance.text for utterance in utterances}, hypotheses, package.normaliser)
+    transcripts, timing = _transcribe(recognizer, utterances, times=bool(args.details), alone=args.latency)
+    result = score(
+        {utterance.id: _reference(utterance, transcripts.get(utterance.id)) for utterance in utterances},
+        {id: transcript.text for id, transcript in transcripts.items()},
+        args.normaliser or package.normaliser,
+        args.alignment,
+        {id: transcript.words for id, transcript in transcripts.items() if transcript.words is not None},
+    )
     if is_test_set(args.manifest):
         _log(args, recognizer, result)  # before anybody can have seen the figures
-    sys.stdout.write(f"{result.report()}utterances: {len(utterances)}\nseconds of audio: {seconds:.2f}\n")
-    if args.details:
-        write_atomically(args.details, result.details())
-    rtf = elapsed / seconds if seconds else None
-    if rtf is not None:
-        _say(f"{elapsed:.1f} s for {seconds:.1f} s of audio, reading included: RTF {rtf:.4f}")
+    write(args, result)
+    sys.stdout.write(f"utterances: {len(utterances)}\nseconds of audio: {sum(timing.audio):.2f}\n")
+    for line in timing.lines():
+        _say(line)
     if result.missing:
         _say(
             f"{len(result.missing)} of {len(utterances)} utterances could not be read, all their words count as deleted"
@@ -76,23 +88,36 @@ def run(args: argparse.Namespace) -> int:
         )
         return 1
     if args.record:
-        append_row(args.record, _row(args, recognizer, result, seconds, rtf))
+        append_row(args.record, _row(args, recognizer, result, timing))
     return 0
 
 
-def _transcribe(recognizer: Recognizer, utterances: Sequence[Utterance]) -> tuple[dict[str, str], float]:
-    """The texts by utterance id, without those whose audio cannot be read, and the seconds of audio read."""
-    texts: dict[str, str] = {}
-    seconds = 0.0
-    rate = recognizer.package.sample_rate
+def _reference(utterance: Utterance, transcript: Transcript | None) -> Reference:
+    return Reference(utterance.text, utterance.speaker, transcript.duration if transcript else utterance.duration)
+
+
+def _transcribe(
+    recognizer: Recognizer, utterances: Sequence[Utterance], *, times: bool, alone: bool
+) -> tuple[dict[str, Transcript], Timing]:
+    """The transcripts by utterance id, without those whose audio cannot be read, and how long they took.
+
+    The first utterance is transcribed twice: a first time is slower than all later ones, and does not count.
+    """
+    transcripts: dict[str, Transcript] = {}
+    timing = Timing(alone)
     with _progress(len(utterances)) as advance:
-        for chunk in chunks(utterances, rate, _say):
-            names = [f"utterance {utterance.id}" for utterance, _ in chunk]
-            transcripts = recognizer.transcribe_waveforms([waveform for _, waveform in chunk], names)
-            texts.update((utterance.id, t.text) for (utterance, _), t in zip(chunk, transcripts, strict=True))
-            seconds += sum(len(waveform) for _, waveform in chunk) / rate
-            advance(len(chunk))
-    return texts, seconds
+        parts = chunks(utterances, recognizer.package.sample_rate, _say, seconds=0 if alone else CHUNK_SECONDS)
+        for part in timing.read(parts):
+            names = [f"utterance {utterance.id}" for utterance, _ in part]
+            waveforms = [waveform for _, waveform in part]
+            if not transcripts:
+                recognizer.transcribe_waveforms(waveforms[:1], names[:1], times=times)
+                timing.start()
+            found = recognizer.transcribe_waveforms(waveforms, names, times=times)
+            timing.done(sum(transcript.duration for transcript in found))
+            transcripts.update((utterance.id, t) for (utterance, _), t in zip(part, found, strict=True))
+            advance(len(part))
+    return transcripts, timing
 
 
 @contextmanager
@@ -115,10 +140,13 @@ def _say(message: str) -> None:
 
 def _command_line(args: argparse.Namespace) -> str:
     words = ["speechrnn", "evaluate", args.model, args.manifest]
-    for option in ("details", "record", "system", "threads"):
+    for option in ("details", "trn", "record", "system", "threads", "normaliser"):
         value = getattr(args, option)
         if value is not None:
             words += [f"--{option}", str(value)]
+    if args.alignment != "kaldi":
+        words += ["--alignment", args.alignment]
+    words += [f"--{option}" for option in ("tables", "latency") if getattr(args, option)]
     return shlex.join(words + decoding.command_line(args))
 
 
@@ -148,7 +176,7 @@ def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> Non
         _say(f"evaluation {count} of this test set")
 
 
-def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, seconds: float, rtf: float | None) -> dict:
+def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing: Timing) -> dict:
     package, how = recognizer.package, recognizer.decoder.description
     return {
         "date": _now(),
@@ -160,15 +188,16 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, second
         "data": package.training.get("data"),
         "parameters": package.training.get("parameters"),
         "minutes": package.training.get("minutes"),
-        "normaliser": package.normaliser,
+        "normaliser": normaliser_label(result.normaliser),
+        "alignment": result.alignment,
         "decoding": how,
         "utterances": len(result.utterances),
         "words": asdict(result.words),
         "errors": result.words.errors,
         "characters": asdict(result.characters),
         "wrong_sentences": result.wrong_sentences,
-        "seconds": round(seconds, 2),
-        "rtf": None if rtf is None else round(rtf, 5),
+        "seconds": round(sum(timing.audio), 2),
+        "rtf": None if timing.rtf is None else round(timing.rtf, 5),
         "command": _command_line(args),
         "speechrnn": version("speechrnn"),
         "python": platform.python_version(),

@@ -13,9 +13,9 @@ CHUNK_SECONDS = 600.0  # audio in memory at a time: 38 MB at 16 kHz
 
 
 def chunks(
-    utterances: Sequence[Utterance], rate: int, say: Callable[[str], None]
+    utterances: Sequence[Utterance], rate: int, say: Callable[[str], None], seconds: float = CHUNK_SECONDS
 ) -> Iterator[list[tuple[Utterance, np.ndarray]]]:
-    """Lists of (utterance, waveform (samples,)) that end where they reach `CHUNK_SECONDS`.
+    """Lists of (utterance, waveform (samples,)) that end where they reach so many seconds.
 
     What cannot be read is left out; `say` is told of it, and of what is strange about the others.
     """
@@ -35,7 +35,7 @@ def chunks(
             say(f"warning: utterance {utterance.id}: {warning.message}")
         chunk.append((utterance, waveform))
         samples += len(waveform)
-        if samples >= CHUNK_SECONDS * rate:
+        if samples >= seconds * rate:
             yield chunk
             chunk, samples = [], 0
     if chunk:

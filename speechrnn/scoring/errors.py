@@ -1,20 +1,18 @@
-"""Word, character and sentence errors: the Levenshtein alignment of references and hypotheses, counted as Kaldi counts.
+"""Word and character errors: the Levenshtein alignment of references and hypotheses, counted as Kaldi and jiwer count.
 
-The alignment is jiwer's: the fewest insertions, deletions and substitutions, each of cost 1 (Kaldi's compute-wer counts
-the same number of errors; where several alignments are equally short, the split into the three kinds may differ).
+The alignment is of the fewest insertions, deletions and substitutions, each of cost 1, by rapidfuzz, which jiwer uses, too.
+Kaldi's compute-wer counts the same number of errors; where several alignments are equally short, the split into the three
+kinds may differ from Kaldi's, not from jiwer's.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-
-from speechrnn.text import normaliser
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 # One aligned pair of tokens: (reference, hypothesis); None stands for an insertion or a deletion.
 Pair = tuple[str | None, str | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ErrorCounts:
     """Edit operations that turn references into hypotheses, and `reference`: the number of reference tokens."""
 
@@ -33,6 +31,11 @@ class ErrorCounts:
         """Errors per reference token in percent; None where there is no reference token to divide by."""
         return 100 * self.errors / self.reference if self.reference else None
 
+    @property
+    def match_error_rate(self) -> float | None:
+        """Errors per aligned pair in percent, never above 100 (MER: Morris et al. 2004); None where there is no pair."""
+        return 100 * self.errors / (self.reference + self.insertions) if self.reference + self.insertions else None
+
     def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
         return ErrorCounts(
             self.insertions + other.insertions,
@@ -40,6 +43,10 @@ class ErrorCounts:
             self.substitutions + other.substitutions,
             self.reference + other.reference,
         )
+
+    def to_dict(self) -> dict[str, int]:
+        """The fields by name (dataclasses.asdict takes eight times as long)."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def line(self, name: str = "WER") -> str:
         """Kaldi's line, `%WER 5.95 [ 46 / 773, 3 ins, 3 del, 40 sub ]`; the rate is `n/a` for an empty reference."""
@@ -56,35 +63,18 @@ def percent(rate: float | None) -> str:
 
 def align_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[list[Pair]]:
     """Align each hypothesis with its reference, word by word. Words are what white space separates."""
-    from jiwer import process_words
+    from rapidfuzz.distance import Levenshtein
 
-    return _align(process_words, references, hypotheses)
-
-
-def align_characters(references: Sequence[str], hypotheses: Sequence[str]) -> list[list[Pair]]:
-    """Align each hypothesis with its reference by code points. One space between words counts, as in jiwer's CER."""
-    from jiwer import process_characters
-
-    return _align(process_characters, references, hypotheses)
-
-
-def _align(process, references: Sequence[str], hypotheses: Sequence[str]) -> list[list[Pair]]:
-    if len(references) != len(hypotheses):
-        raise ValueError(f"expected as many hypotheses as references, found {len(hypotheses)} and {len(references)}")
-    if not references:  # jiwer turns no utterance into one empty utterance
-        return []
-    # With single spaces and nothing around them, jiwer's own transforms have nothing left to change.
-    output = process([" ".join(text.split()) for text in references], [" ".join(text.split()) for text in hypotheses])
     alignments = []
-    for reference, hypothesis, chunks in zip(output.references, output.hypotheses, output.alignments, strict=True):
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        wanted, found = reference.split(), hypothesis.split()
         pairs: list[Pair] = []
-        for chunk in chunks:
-            ours = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-            theirs = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-            if chunk.type == "delete":
-                pairs += [(token, None) for token in ours]
-            elif chunk.type == "insert":
-                pairs += [(None, token) for token in theirs]
+        for kind, start, end, other_start, other_end in Levenshtein.opcodes(wanted, found).as_list():
+            ours, theirs = wanted[start:end], found[other_start:other_end]
+            if kind == "delete":
+                pairs += [(word, None) for word in ours]
+            elif kind == "insert":
+                pairs += [(None, word) for word in theirs]
             else:
                 pairs += zip(ours, theirs, strict=True)
         alignments.append(pairs)
@@ -93,12 +83,16 @@ def _align(process, references: Sequence[str], hypotheses: Sequence[str]) -> lis
 
 def count(alignment: Sequence[Pair]) -> ErrorCounts:
     """The errors in one alignment."""
-    return ErrorCounts(
-        insertions=sum(reference is None for reference, _ in alignment),
-        deletions=sum(hypothesis is None for _, hypothesis in alignment),
-        substitutions=sum(None not in pair and pair[0] != pair[1] for pair in alignment),
-        reference=sum(reference is not None for reference, _ in alignment),
-    )
+    insertions = deletions = substitutions = 0
+    for reference, hypothesis in alignment:
+        if reference != hypothesis:
+            if reference is None:
+                insertions += 1
+            elif hypothesis is None:
+                deletions += 1
+            else:
+                substitutions += 1
+    return ErrorCounts(insertions, deletions, substitutions, len(alignment) - insertions)
 
 
 def marked(alignment: Sequence[Pair]) -> str:
@@ -115,79 +109,12 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[Er
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
-    """The character errors of each utterance, the spaces between words included. Texts are compared as they are."""
-    return [count(alignment) for alignment in align_characters(references, hypotheses)]
+    """The character errors (code points) of each utterance. One space between words counts, as in jiwer's CER."""
+    from rapidfuzz.distance import Levenshtein
 
-
-@dataclass(frozen=True)
-class UtteranceScore:
-    """One utterance: its texts before normalising (`hypothesis` None: there was none), its errors after it."""
-
-    id: str
-    reference: str
-    hypothesis: str | None
-    aligned: str
-    words: ErrorCounts
-    characters: ErrorCounts
-
-
-@dataclass(frozen=True)
-class Score:
-    """The scored utterances of a set, and the name of the normaliser that both texts went through."""
-
-    normaliser: str
-    utterances: list[UtteranceScore]
-
-    @property
-    def words(self) -> ErrorCounts:
-        return sum((utterance.words for utterance in self.utterances), ErrorCounts())
-
-    @property
-    def characters(self) -> ErrorCounts:
-        return sum((utterance.characters for utterance in self.utterances), ErrorCounts())
-
-    @property
-    def wrong_sentences(self) -> int:
-        """Utterances with at least one word error."""
-        return sum(utterance.words.errors > 0 for utterance in self.utterances)
-
-    @property
-    def missing(self) -> list[str]:
-        """The ids of the utterances that had no hypothesis; all their words count as deleted."""
-        return [utterance.id for utterance in self.utterances if utterance.hypothesis is None]
-
-    def report(self) -> str:
-        """Kaldi's lines for words, characters and sentences, and the normaliser: a line each."""
-        wrong, total = self.wrong_sentences, len(self.utterances)
-        return (
-            f"{self.words.line('WER')}\n{self.characters.line('CER')}\n"
-            f"%SER {percent(100 * wrong / total if total else None)} [ {wrong} / {total} ]\n"
-            f"normaliser: {self.normaliser}\n"
-        )
-
-    def details(self) -> str:
-        """One JSON line an utterance: id, texts as they were given, the marked alignment, and the error counts."""
-        return "".join(
-            json.dumps({**asdict(utterance), "normaliser": self.normaliser}, ensure_ascii=False) + "\n"
-            for utterance in self.utterances
-        )
-
-
-def score(references: Mapping[str, str], hypotheses: Mapping[str, str], normaliser_name: str) -> Score:
-    """Score hypotheses against references, both by utterance id, after the named normaliser.
-
-    Every reference scores: one without a hypothesis as if nothing had been recognised. A hypothesis without a reference
-    does not score; the caller tells of it.
-
-    Raises:
-        InputError: there is no normaliser of that name.
-    """
-    normalise = normaliser(normaliser_name)
-    wanted = [normalise(text) for text in references.values()]
-    found = [normalise(hypotheses.get(id, "")) for id in references]
-    by_words, by_characters = align_words(wanted, found), character_errors(wanted, found)
-    utterances = [
-        UtteranceScore(id, text, hypotheses.get(id), marked(alignment), count(alignment), characters)
-        for (id, text), alignment, characters in zip(references.items(), by_words, by_characters, strict=True)
-    ]
-    return Score(normaliser_name, utterances)
+    counts = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        wanted, found = " ".join(reference.split()), " ".join(hypothesis.split())
+        kinds = [kind for kind, _, _ in Levenshtein.editops(wanted, found).as_list()]
+        counts.append(ErrorCounts(kinds.count("insert"), kinds.count("delete"), kinds.count("replace"), len(wanted)))
+    return counts

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 import soundfile
 from conftest import RATE, TOKENS, tones
 
-from speechrnn.cli import evaluate, main, utterances
+from speechrnn.cli import evaluate, main
 from speechrnn.package import read_package, write_package
 from speechrnn.scoring.results import read_rows
 from speechrnn.text import Tokenizer
@@ -43,7 +44,9 @@ REPORT = """\
 %WER 28.57 [ 2 / 7, 1 ins, 0 del, 1 sub ]
 %CER 8.70 [ 2 / 23, 1 ins, 0 del, 1 sub ]
 %SER 50.00 [ 2 / 4 ]
+%MER 25.00 [ 2 / 8 ]
 normaliser: upper
+alignment: kaldi
 utterances: 4
 seconds of audio: 4.80
 """
@@ -106,15 +109,15 @@ def test_the_audio_in_memory_is_bounded_and_does_not_change_the_result(dev, pack
     held = []
     transcribe = evaluate.Recognizer.transcribe_waveforms
 
-    def watched(self, waveforms, names):
+    def watched(self, waveforms, names, *, times):
         held.append(sum(map(len, waveforms)) / RATE)
-        return transcribe(self, waveforms, names)
+        return transcribe(self, waveforms, names, times=times)
 
     monkeypatch.setattr(evaluate.Recognizer, "transcribe_waveforms", watched)
-    monkeypatch.setattr(utterances, "CHUNK_SECONDS", 2.0)
+    monkeypatch.setattr(evaluate, "CHUNK_SECONDS", 2.0)
     assert main(["evaluate", str(package_dir), str(dev)]) == 0
     assert capsys.readouterr().out == REPORT
-    assert held == pytest.approx([1.8 + 2.4, 0.6])
+    assert held == pytest.approx([1.8, 1.8 + 2.4, 0.6])  # the first one of all is the warm-up
 
 
 def test_each_evaluation_of_a_test_set_is_logged(corpus, package_dir, capsys):
@@ -225,3 +228,34 @@ def test_bad_model_and_manifest(dev, package_dir, tmp_path, capsys):
     assert main(["evaluate", str(tmp_path / "nothing"), str(dev)]) == 1
     assert main(["evaluate", str(package_dir), str(tmp_path / "nothing.jsonl")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_latency_is_that_of_one_utterance_at_a_time(dev, package_dir, capsys):
+    assert main(["evaluate", str(package_dir), str(dev), "--latency"]) == 0
+    out, err = capsys.readouterr()
+    assert out == REPORT
+    whole, latency, rtf = (line for line in err.splitlines() if "RTF" in line or "latency" in line)
+    mean, *percentiles, greatest = [float(number) for number in re.findall(r"\b\d+\.\d+", latency)]
+    assert percentiles == sorted(percentiles) and 0 < percentiles[0] <= percentiles[-1] <= greatest
+    assert mean <= greatest and "RTF of an utterance: mean " in rtf
+    # four utterances of together 4.8 s
+    total = float(re.search(r"RTF (\d+\.\d+)", whole)[1]) * 4.8
+    assert total == pytest.approx(4 * mean / 1000, abs=0.002)
+
+
+def test_details_hold_the_words_with_their_times(dev, package_dir, tmp_path, capsys):
+    details = tmp_path / "details.jsonl"
+    assert main(["evaluate", str(package_dir), str(dev), "--details", str(details)]) == 0
+    rows = [json.loads(line) for line in details.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        assert " ".join(word["text"] for word in row["recognised"]) == row["hypothesis"]
+        times = [time for word in row["recognised"] for time in (word["start"], word["end"])]
+        assert times == sorted(times) and all(0 <= time <= row["duration"] for time in times)
+    assert sum(row["duration"] for row in rows) == pytest.approx(4.8)
+
+
+def test_another_normaliser_and_sclites_alignment(dev, package_dir, capsys):
+    assert main(["evaluate", str(package_dir), str(dev), "--normaliser", "raw", "--alignment", "sclite"]) == 0
+    out = capsys.readouterr().out
+    assert "normaliser: raw\nalignment: sclite\n" in out
+    assert not out.startswith(REPORT.partition("\n")[0])  # references in capitals, hypotheses in small letters

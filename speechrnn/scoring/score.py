@@ -1,0 +1,180 @@
+"""The score of a set of utterances: every text, its alignment and its errors, and what is printed and written of them."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from speechrnn.errors import InputError
+from speechrnn.scoring.errors import ErrorCounts, Pair, align_words, character_errors, count, marked, percent
+from speechrnn.scoring.sclite import align_words_as_sclite
+from speechrnn.scoring.texts import Reference
+from speechrnn.text import normaliser_label, scoring_normaliser
+from speechrnn.transcript import Word
+
+# How words are aligned: with the fewest errors, as Kaldi and jiwer do, or as NIST's sclite does.
+ALIGNMENTS: dict[str, Callable[[Sequence[str], Sequence[str]], list[list[Pair]]]] = {
+    "kaldi": align_words,
+    "sclite": align_words_as_sclite,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceScore:
+    """One utterance: its texts before normalising (`hypothesis` None: there was none), alignment and errors after it.
+
+    `duration` is in seconds; `recognised` are the words with their times and confidences. Both are None where not known.
+    """
+
+    id: str
+    reference: str
+    hypothesis: str | None
+    alignment: tuple[Pair, ...]
+    words: ErrorCounts
+    characters: ErrorCounts
+    speaker: str = ""
+    duration: float | None = None
+    recognised: tuple[Word, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """The scored utterances of a set, the normaliser that both texts went through and how their words were aligned.
+
+    `extra` are the ids of the hypotheses that have no reference: they do not score.
+    """
+
+    normaliser: str
+    alignment: str
+    utterances: list[UtteranceScore]
+    extra: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> ErrorCounts:
+        return sum((utterance.words for utterance in self.utterances), ErrorCounts())
+
+    @property
+    def characters(self) -> ErrorCounts:
+        return sum((utterance.characters for utterance in self.utterances), ErrorCounts())
+
+    @property
+    def wrong_sentences(self) -> int:
+        """Utterances with at least one word error."""
+        return sum(utterance.words.errors > 0 for utterance in self.utterances)
+
+    @property
+    def missing(self) -> list[str]:
+        """The ids of the utterances that had no hypothesis; all their words count as deleted."""
+        return [utterance.id for utterance in self.utterances if utterance.hypothesis is None]
+
+    def report(self) -> str:
+        """Kaldi's lines for words, characters and sentences, the match error rate, normaliser and alignment: a line each."""
+        wrong, total, words = self.wrong_sentences, len(self.utterances), self.words
+        return (
+            f"{words.line('WER')}\n{self.characters.line('CER')}\n"
+            f"%SER {percent(100 * wrong / total if total else None)} [ {wrong} / {total} ]\n"
+            f"%MER {percent(words.match_error_rate)} [ {words.errors} / {words.reference + words.insertions} ]\n"
+            f"normaliser: {normaliser_label(self.normaliser)}\nalignment: {self.alignment}\n"
+        )
+
+    def details(self) -> str:
+        """One JSON line an utterance: id, texts as they were given, the marked alignment, the error counts and what is known
+        of its speaker, duration and recognised words. `read_details` makes the score of it again."""
+        how = {"normaliser": self.normaliser, "alignment": self.alignment}
+        return "".join(json.dumps(_row(utterance) | how, ensure_ascii=False) + "\n" for utterance in self.utterances)
+
+
+def _row(utterance: UtteranceScore) -> dict:
+    row: dict = {"id": utterance.id}
+    if utterance.speaker:
+        row["speaker"] = utterance.speaker
+    if utterance.duration is not None:
+        row["duration"] = utterance.duration
+    row["reference"] = utterance.reference
+    row["hypothesis"] = utterance.hypothesis
+    row["aligned"] = marked(utterance.alignment)
+    row["words"] = utterance.words.to_dict()
+    row["characters"] = utterance.characters.to_dict()
+    if utterance.recognised is not None:
+        row["recognised"] = [asdict(word) for word in utterance.recognised]
+    return row
+
+
+def score(
+    references: Mapping[str, Reference],
+    hypotheses: Mapping[str, str],
+    normaliser: str,
+    alignment: str = "kaldi",
+    recognised: Mapping[str, tuple[Word, ...]] | None = None,
+) -> Score:
+    """Score hypotheses against references, both by utterance id, after the named normaliser.
+
+    Every reference scores: one without a hypothesis as if nothing had been recognised. A hypothesis without a reference
+    does not score: its id stands in `extra`.
+
+    Args:
+        alignment: how words are aligned, one of `ALIGNMENTS`.
+        recognised: the words of hypotheses with their times and confidences, where known; they are only kept.
+
+    Raises:
+        InputError: there is no normaliser of that name.
+    """
+    normalise = scoring_normaliser(normaliser)
+    wanted = [normalise(reference.text) for reference in references.values()]
+    found = [normalise(hypotheses.get(id, "")) for id in references]
+    utterances = [
+        UtteranceScore(
+            id,
+            reference.text,
+            hypotheses.get(id),
+            tuple(pairs),
+            count(pairs),
+            characters,
+            reference.speaker,
+            reference.duration,
+            (recognised or {}).get(id),
+        )
+        for (id, reference), pairs, characters in zip(
+            references.items(), ALIGNMENTS[alignment](wanted, found), character_errors(wanted, found), strict=True
+        )
+    ]
+    return Score(normaliser, alignment, utterances, tuple(id for id in hypotheses if id not in references))
+
+
+def read_details(path: str | os.PathLike) -> Score:
+    """The score that a details file holds (`speechrnn evaluate --details`), made again from its texts.
+
+    Raises:
+        InputError: it cannot be read, or it is not a details file.
+    """
+    references: dict[str, Reference] = {}
+    hypotheses: dict[str, str] = {}
+    recognised: dict[str, tuple[Word, ...]] = {}
+    hows = set()
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                row = json.loads(line)
+                id = row["id"]
+                if id in references:
+                    raise InputError(f"{path}, line {number}: the id {id!r} stands on more than one line")
+                references[id] = Reference(row["reference"], row.get("speaker", ""), row.get("duration"))
+                if row["hypothesis"] is not None:
+                    hypotheses[id] = row["hypothesis"]
+                if "recognised" in row:
+                    recognised[id] = tuple(Word(**word) for word in row["recognised"])
+                hows.add((row["normaliser"], row.get("alignment", "kaldi")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a details file: {error}") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}, line {number}: expected a line of a details file, as `speechrnn evaluate --details` and "
+            f"`speechrnn score --details` write it, found {line.strip()[:60]!r}"
+        ) from None
+    if len(hows) != 1:
+        found = "; ".join(" and ".join(how) for how in sorted(hows)) or "no utterance"
+        raise InputError(f"{path}: expected utterances of one normaliser and one alignment, found {found}")
+    ((normaliser, alignment),) = hows
+    if alignment not in ALIGNMENTS:
+        raise InputError(f"{path}: expected an alignment of {' or '.join(ALIGNMENTS)}, found {alignment!r}")
+    return score(references, hypotheses, normaliser, alignment, recognised)
