@@ -48,6 +48,8 @@ def scoring_normaliser(name: str) -> Callable[[str], str]:
     Raises:
         InputError: there is none, or the table cannot be used.
     """
+    if name in NORMALISERS:
+        return NORMALISERS[name]
     from speechrnn.normalisers.english import english  # here: transcribing needs none of it
     from speechrnn.normalisers.table import table_normaliser
 
@@ -73,27 +75,6 @@ def _is_table(name: str) -> bool:
         return True
     known = ", ".join(SCORING_NORMALISERS)
     raise InputError(f"normaliser {name!r}: expected one of {known}, or the path of a table (.txt, .tsv)")
-
-
-SCORING_NORMALISERS = (*NORMALISERS, "english")  # what texts may go through before they are compared
-
-
-def scoring_normaliser(name: str) -> Callable[[str], str]:
-    """The normaliser of that name, of all that scoring knows.
-
-    Raises:
-        InputError: there is none.
-    """
-    if name == "english":
-        from speechrnn.normalisers.english import english
-
-        return english
-    return normaliser(name)
-
-
-def normaliser_label(name: str) -> str:
-    """What a report calls a normaliser."""
-    return name
 
 
 def characters(texts: Iterable[str]) -> list[str]:
