@@ -58,8 +58,10 @@ _SPECIAL = _NUMBERS.keys() | _MONEY.keys() | _SIGNS.keys() | _REPEATS.keys() | {
 _MOST_DIGITS = 100  # that a scale multiplies: Python converts no more than 4300 at a time, and decillions need 34
 _WHOLE = re.compile(r"([0-9]+)\.0+(%?)")
 _ONE = {"1": "one", "1s": "ones"}  # alone they are pronouns more often than numbers
-_CENTS = re.compile(r"([€£$])([0-9]+) (?:and )?¢([0-9]{1,2})\b")
-_ONLY_CENTS = re.compile(r"[€£$]0?\.([0-9]{2})(?![0-9.])")
+_CENTS = re.compile(  # $0.50 or $0 and ¢50, but for a price after another; $2 and ¢7
+    r"([€£$][0-9]+ (?:and )?)?([€£$])(?:0?\.([0-9]{2})|0 (?:and )?¢(0?[1-9]|[1-9][0-9]))(?!\.?[0-9])"
+    r"|([€£$][0-9]+) (?:and )?¢(0?[1-9]|[1-9][0-9])(?!\.?[0-9])"
+)
 
 
 def to_figures(words: list[str]) -> list[str]:
@@ -70,18 +72,19 @@ def to_figures(words: list[str]) -> list[str]:
     if _NUMBERS.keys().isdisjoint(words) and not any(map(str.isdigit, "".join(words))):
         return words
     found = [_ONE.get(word, word) for word in _Reader([_ONE.get(word, word) for word in words]).read()]
-    if any(word[0] == "¢" or word[1:3] == "0." or word[1:2] == "." for word in found):
-        return _with_cents(" ".join(found)).split()
+    text = " ".join(found)
+    if "¢" in text or "$" in text or "€" in text or "£" in text:
+        return _CENTS.sub(_join_cents, text).split()
     return found
 
 
-def _with_cents(text: str) -> str:
+def _join_cents(match: re.Match) -> str:
     """ "$2 and ¢7" to $2.07, $0.50 to ¢50."""
-    before = None
-    while text != before:
-        before, text = text, _CENTS.sub(lambda m: f"{m[1]}{m[2]}.{int(m[3]):02d}".removesuffix(".00"), text)
-        text = _ONLY_CENTS.sub(lambda m: f"¢{int(m[1])}", text)
-    return text
+    before, symbol, decimals, cents, amount, more = match.groups()
+    if amount:
+        return f"{amount}.{int(more):02d}"
+    cents = int(decimals or cents)
+    return f"{before}{symbol}0.{cents:02d}" if before else f"¢{cents}"
 
 
 def is_cardinal(word: str) -> bool:
@@ -144,6 +147,8 @@ class _Reader:
             return 2
         elif word == "point" and self._decimals_begin(index + 1):
             self._point()
+        elif word == "point" and self._point_begins(index + 1):
+            pass  # said twice
         elif word == "and" and self.words[index + 1 : index + 3] == ["a", "half"] and self._takes_a_half():
             self.numeral.digits += ".5"
             self.numeral.nominal = self.numeral.written = True
@@ -286,12 +291,17 @@ class _Reader:
             return bool(self._repeated(index))
         return not spelled.ending if spelled else _UNSIGNED.fullmatch(word) is not None
 
+    def _point_begins(self, index: int) -> bool:
+        """Whether point five, point point five or .5 stands at `index`."""
+        begin = index
+        while self._at(index) == "point":
+            index += 1
+        return self._at(index).startswith(".") or (index > begin and self._decimals_begin(index))
+
     def _number_begins(self, index: int) -> bool:
-        word = self._at(index)
-        if word == "point":
-            return self._decimals_begin(index + 1)
-        figures = _FIGURES.fullmatch(word)
-        return bool(self._spelled(index) or (figures and not figures[1]) or self._decimals_begin(index))
+        figures = _FIGURES.fullmatch(self._at(index))
+        unsigned = figures is not None and not figures[1]
+        return bool(self._spelled(index) or unsigned or self._decimals_begin(index) or self._point_begins(index))
 
     def _takes_a_half(self) -> bool:
         return bool(self.numeral and not self.numeral.currency and self.numeral.digits.isdigit())

@@ -1,0 +1,122 @@
+"""Normalisers by name and by table: what a table replaces, what is refused, and who may use which."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechrnn.errors import InputError
+from speechrnn.text import NORMALISERS, SCORING_NORMALISERS, normaliser, normaliser_label, scoring_normaliser
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a table and gives its path."""
+
+    def write(contents, name="table.tsv"):
+        path = tmp_path / name
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+        return str(path)
+
+    return write
+
+
+def test_names():
+    assert [scoring_normaliser(name)(" Don't   PANIC") for name in SCORING_NORMALISERS] == [
+        "Don't PANIC",
+        "DON'T PANIC",
+        "do not panic",
+    ]
+    assert [normaliser_label(name) for name in SCORING_NORMALISERS] == ["raw", "upper", "english"]
+
+
+def test_models_take_only_those_that_keep_the_text():
+    assert set(NORMALISERS) == {"raw", "upper"}
+    with pytest.raises(InputError, match="^normaliser 'english': expected one of raw, upper$"):
+        normaliser("english")
+
+
+@pytest.mark.parametrize("use", [scoring_normaliser, normaliser_label])
+def test_an_unknown_name(use):
+    with pytest.raises(
+        InputError, match="^normaliser 'greek': expected one of raw, upper, english, or the path of a table"
+    ):
+        use("greek")
+
+
+def test_words_and_phrases_the_longest_first(table):
+    path = table("# ours\n\nNew York\tNYC\nNew York City\tthe city\nerm\t\nyork\tYork\na\tb\nb\tc\n")
+    replaced = scoring_normaliser(path)
+    assert (
+        replaced("erm New York City , New York erm York york Yorkshire a b") == "the city , NYC York York Yorkshire b c"
+    )
+    assert replaced("New York") == "NYC" and replaced("New") == "New" and replaced("erm") == "" and replaced("") == ""
+
+
+def test_both_sides_go_through_the_base(table):
+    path = table("speech rnn\tspeechrnn\n@base upper\nok\tokay\n", "mine.txt")
+    assert scoring_normaliser(path)("ok Speech RNN") == "OKAY SPEECHRNN"
+    path = table("@base english\ncolour tv\tTelevision!\ntwenty one\tblackjack\n")
+    assert scoring_normaliser(path)("Color-TV: 21, Colour") == "television blackjack color"
+
+
+@pytest.mark.parametrize("form", [str, lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text])
+def test_line_ends_and_byte_order_marks(table, form):
+    assert scoring_normaliser(table(form("é\te\nb\t\n@base raw\n")))("e\u0301 b c") == "e c"
+
+
+words = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join)
+
+
+@given(st.dictionaries(words, words, max_size=5), st.lists(st.sampled_from("abc"), max_size=8).map(" ".join))
+def test_a_table_is_a_regular_expression(tmp_path_factory, entries, text):
+    path = tmp_path_factory.mktemp("table") / "t.tsv"
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in entries.items()))
+    pattern = "|".join(rf"\b{source}\b" for source in sorted(entries, key=len, reverse=True)) or "(?!)"
+    assert scoring_normaliser(str(path))(text) == re.sub(pattern, lambda m: entries[m[0]], text)
+
+
+@pytest.mark.parametrize(
+    "contents, message",
+    [
+        ("a\tb\nno tab\n", "line 2: expected 'from<TAB>to', found 0 tabs in 'no tab'"),
+        ("a\tb\tc\n", "line 1: expected 'from<TAB>to', found 2 tabs in 'a\\\\tb\\\\tc'"),
+        ("@base greek\n", "line 1: expected @base raw or upper or english, found 'greek'"),
+        ("@base\n", "line 1: expected @base raw or upper or english, found ''"),
+        ("@base raw\n#\n@base upper\n", "line 3: a second @base, after that of line 1; leave one"),
+        ("a\tb\n\na\tb\n", "line 3: 'a' stands in line 1 too .after raw.; leave one"),
+        ("@base upper\nA\tb\na\tc\n", "line 3: 'A' stands in line 2 too .after upper.; leave one"),
+        ("\tb\n", "line 1: expected words before the tab, found '', nothing after raw"),
+        ("@base english\nuh\tb\n", "line 2: expected words before the tab, found 'uh', nothing after english"),
+        (b"a\tb\n\xff\tc\n", "line 2: expected UTF-8, found byte 0xff; save the table as UTF-8"),
+    ],
+)
+def test_what_a_table_may_not_hold(table, contents, message):
+    path = table(contents)
+    with pytest.raises(InputError, match=f"^{re.escape(path)}, {message}$"):
+        scoring_normaliser(path)
+
+
+@pytest.mark.parametrize("use", [scoring_normaliser, normaliser_label])
+def test_a_table_that_cannot_be_read(tmp_path, use):
+    with pytest.raises(
+        InputError, match="none.txt: expected a table of 'from<TAB>to' lines .a normaliser., found no such file"
+    ):
+        use(str(tmp_path / "none.txt"))
+    with pytest.raises(InputError, match="a normaliser.: Is a directory"):
+        use(str(tmp_path))
+
+
+def test_the_label_changes_with_the_table(table):
+    first = normaliser_label(table("a\tb\n"))
+    assert re.fullmatch("table.tsv [0-9a-f]{8}", first)
+    assert normaliser_label(table("a\tc\n")) != first == normaliser_label(table("a\tb\n"))
+
+
+def test_only_scoring_loads_them():
+    code = "import speechrnn.text, speechrnn.recognizer, sys\nprint([n for n in sys.modules if 'normalisers' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
