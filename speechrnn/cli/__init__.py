@@ -18,6 +18,7 @@ COMMANDS = {
     "export": "turn a training run into a model package",
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",
+    "compare": "say whether one system is better than another, and how sure that is",
     "lm": "make and look at language models",
     "tune": "choose the weights of a language model for a package",
     "inspect": "show what is in a run, a manifest or a model package",

@@ -181,8 +181,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
     return {
         "date": _now(),
         "commit": git_commit([args.record, Path(args.record).with_name("RESULTS.md")]),
-        # A system's row replaces its older one: another decoding is another system.
-        "system": args.system or (package.name if how == "greedy" else f"{package.name}, {how}"),
+        "system": args.system or _system(recognizer, result),
         "manifest": Path(args.manifest).name,
         "seed": package.training.get("seed"),
         "data": package.training.get("data"),
@@ -194,6 +193,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
         "utterances": len(result.utterances),
         "words": asdict(result.words),
         "errors": result.words.errors,
+        "intervals": {unit: [round(i.low, 2), round(i.high, 2)] for unit, i in result.intervals().items()},
         "characters": asdict(result.characters),
         "wrong_sentences": result.wrong_sentences,
         "seconds": round(sum(timing.audio), 2),
@@ -204,3 +204,10 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
         "onnxruntime": version("onnxruntime"),
         "processors": os.cpu_count(),
     }
+
+
+def _system(recognizer: Recognizer, result: Score) -> str:
+    """A system's row replaces its older one: what is decoded or compared in another way is another system."""
+    package, how = recognizer.package, recognizer.decoder.description
+    ways = {how: "greedy", normaliser_label(result.normaliser): package.normaliser, result.alignment: "kaldi"}
+    return ", ".join([package.name, *(way for way, usual in ways.items() if way != usual)])

@@ -88,8 +88,8 @@ def _section(system: str, rows: Sequence[dict]) -> str:
     return (
         f"\n### {system}\n\n"
         + "".join(f"{sentence}\n" for sentence in about)
-        + "\n| seed | WER % | words | CER % | minutes | RTF | date | commit |\n"
-        + "|---|---|---|---|---|---|---|---|\n"
+        + "\n| seed | WER % | 95 % by utterances | by speakers | words | CER % | minutes | RTF | date | commit |\n"
+        + "|---|---|---|---|---|---|---|---|---|---|\n"
         + "".join(_table_row(row) for row in rows)
         + f"\n{_mean(rows)}\n\n"
         + "".join(f"    {row['command']}\n" for row in rows)
@@ -113,6 +113,7 @@ def _table_row(row: dict) -> str:
     cells = [
         row["seed"],
         percent(words.rate),
+        *(_interval(row, unit) for unit in ("utterances", "speakers")),
         words.line().split(maxsplit=2)[2],
         percent(characters.rate),
         _number(row.get("minutes"), ".1f"),
@@ -121,6 +122,11 @@ def _table_row(row: dict) -> str:
         row.get("commit"),
     ]
     return "| " + " | ".join("-" if cell is None else str(cell).replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _interval(row: dict, unit: str) -> str | None:
+    ends = row.get("intervals", {}).get(unit)
+    return ends and " to ".join(map(percent, ends))
 
 
 def _number(value: float | None, form: str) -> str | None:

@@ -196,7 +196,7 @@ def test_record(dev, package_dir, tmp_path, capsys):
     assert rows[0]["command"] == (f"speechrnn evaluate {tmp_path / 'seed1'} {dev} --record {record} --system 'a tone'")
     rendered = (tmp_path / "recipes" / "RESULTS.md").read_text(encoding="utf-8")
     assert "training data: train.jsonl; parameters: 1,234,567; decoding: greedy; normaliser: upper" in rendered
-    assert "| 2 | 28.57 | [ 2 / 7, 1 ins, 0 del, 1 sub ] | 8.70 | 9.6 |" in rendered
+    assert "| 2 | 28.57 | - | - | [ 2 / 7, 1 ins, 0 del, 1 sub ] | 8.70 | 9.6 |" in rendered
     assert "Mean over 2 seeds (n = 2): WER 28.57 %, standard deviation 0.00; CER 8.70 %" in rendered
     assert rows[1]["command"] in rendered
 

@@ -23,6 +23,7 @@ def row(seed, substitutions, **other):
         "decoding": "greedy",
         "utterances": 130,
         "words": {"insertions": 3, "deletions": 3, "substitutions": substitutions, "reference": 773},
+        "intervals": {"utterances": [4.4, 7.63], "speakers": [3.9, 8.1]},
         "characters": {"insertions": 1, "deletions": 1, "substitutions": 28, "reference": 3000},
         "seconds": 393.2,
         "rtf": 0.01234,
@@ -44,10 +45,10 @@ the number of processors and the character errors.
 
 training data: train.jsonl, more.jsonl; parameters: 5,123,456; decoding: greedy; normaliser: upper; utterances: 130
 
-| seed | WER % | words | CER % | minutes | RTF | date | commit |
-|---|---|---|---|---|---|---|---|
-| 1 | 5.95 | [ 46 / 773, 3 ins, 3 del, 40 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
-| 2 | 6.73 | [ 52 / 773, 3 ins, 3 del, 46 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
+| seed | WER % | 95 % by utterances | by speakers | words | CER % | minutes | RTF | date | commit |
+|---|---|---|---|---|---|---|---|---|---|
+| 1 | 5.95 | 4.40 to 7.63 | 3.90 to 8.10 | [ 46 / 773, 3 ins, 3 del, 40 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
+| 2 | 6.73 | 4.40 to 7.63 | 3.90 to 8.10 | [ 52 / 773, 3 ins, 3 del, 46 sub ] | 1.00 | 61.7 | 0.0123 | 2026-02-03 | abc1234 |
 
 Mean over 2 seeds (n = 2): WER 6.34 %, standard deviation 0.55; CER 1.00 %, standard deviation 0.00.
 
@@ -64,8 +65,9 @@ def test_rendered_exactly_whatever_the_order_of_the_rows():
 def test_what_is_not_known_is_a_dash_and_no_rate_is_not_available():
     nothing = {"insertions": 2, "deletions": 0, "substitutions": 0, "reference": 0}
     unknown = dict.fromkeys(("commit", "data", "parameters", "minutes", "rtf")) | {"command": "speechrnn evaluate"}
+    unknown["intervals"] = {}
     text = render([row(None, 0, **unknown | {"words": nothing, "characters": nothing})])
-    assert "| - | n/a | [ 2 / 0, 2 ins, 0 del, 0 sub ] | n/a | - | - | 2026-02-03 | - |\n" in text
+    assert "| - | n/a | - | - | [ 2 / 0, 2 ins, 0 del, 0 sub ] | n/a | - | - | 2026-02-03 | - |\n" in text
     assert "One seed (n = 1): WER n/a; CER n/a.\n" in text
     assert "\ndecoding: greedy; normaliser: upper; utterances: 130\n" in text
     assert "nan" not in text and "None" not in text
