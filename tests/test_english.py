@@ -34,7 +34,7 @@ the nineteen sixties, the 1960s, the sixties, eighteen hundreds, the twenty twen
 first, second, third, fifth, twelfth, twenty first, thirty second, one hundredth, one hundred and first
 five dollars, twenty pounds, three euros, fifty cents, five dollars and seven cents, two and a half million dollars
 $5, $20.50, £1,000, €3.25 million, $5.00
-about $0.50 or £0.75, five dollars and no cents
+about $0.50 or £0.75 or five dollars and no cents
 five percent, twenty per cent, 3.5%, three point five percent
 one of the ones, number 1 and the 1s
 one two three, five five five oh one two three, double seven, triple zero, double oh seven
