@@ -1,0 +1,1 @@
+"""The report of a score: one HTML page that needs nothing else, neither files nor a network."""
