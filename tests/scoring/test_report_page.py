@@ -134,9 +134,12 @@ def test_an_interval_by_speaker_needs_all_speakers_known():
     every = {str(i): Reference("a b", f"s{i % 10}") for i in range(20)}
     heard = {str(i): "a" if i % 2 else "a b" for i in range(20)}
     for references, cells in ((some, 1), (every, 2)):
-        page = report.page(score(references, heard, "raw"), "t", {}).decode()
+        total = score(references, heard, "raw")
+        page = report.page(total, "t", {}).decode()
         row = re.search(r"WER</abbr>(.*?)(<tr>|<tbody>|</table>)", page, re.DOTALL)[1]
         assert row.count(" to ") == cells
+        printed = re.findall(r"interval of WER over .*: (.*)", total.report())  # by `speechrnn score`, too
+        assert len(printed) == cells and all(interval in row for interval in printed)
 
 
 def test_without_confidences_the_page_says_how_to_get_them(contents):

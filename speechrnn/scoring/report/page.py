@@ -13,7 +13,7 @@ from speechrnn.scoring.report.exhibit import exhibit
 from speechrnn.scoring.report.plots import calibration_plot, error_plot
 from speechrnn.scoring.report.recordings import Recording, worst
 from speechrnn.scoring.report.texts import NONE, aligned, anchor, number, table, text
-from speechrnn.scoring.score import Score, UtteranceScore
+from speechrnn.scoring.score import RESAMPLES, Score, UtteranceScore
 from speechrnn.scoring.significance import Interval, bootstrap
 from speechrnn.text import normaliser_label
 
@@ -74,18 +74,17 @@ def _summary(score: Score) -> str:
         ("MER", "matches", wrong, [w.reference + w.insertions for w in words]),
     ]
     speakers = [utterance.speaker for utterance in each]
-    known = all(speakers) and len(set(speakers)) > 1
     rows = []
     for name, what, errors, reference in rates:
         total = sum(reference)
         cells = [
             f"{number(100 * sum(errors) / total if total else None)} %",
-            _between(bootstrap(errors, reference)),
-            _between(bootstrap(errors, reference, speakers) if known else None),
+            _between(bootstrap(errors, reference, resamples=RESAMPLES)),
+            _between(bootstrap(errors, reference, speakers, resamples=RESAMPLES) if all(speakers) else None),
             f"{sum(errors)} / {total}",
         ]
         rows.append(f"<tr><th scope=row><abbr title={what}>{name}</abbr>" + "".join(f"<td class=n>{c}" for c in cells))
-    interval = bootstrap(wrong, rates[0][3])
+    interval = score.intervals().get("utterances")
     return (
         f"<p class=figure><b>{number(score.words.rate)}</b><span>% word error rate"
         + (f"<br>95 %: {_between(interval)}" if interval else "")
