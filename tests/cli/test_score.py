@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nist
 import pytest
 
 from speechrnn.cli import main
+from speechrnn.scoring.errors import ErrorCounts
 
 
 def lines(path, *rows):
@@ -149,3 +151,29 @@ def test_a_details_file_brings_the_normaliser_it_was_scored_with(tmp_path, capsy
     assert "%WER 0.00 " in out and "normaliser: upper" in out
     assert main(["score", *arguments]) == 0
     assert "%WER 100.00 " in capsys.readouterr().out
+
+
+def test_tables_and_trn_that_sclite_reads(manifest, tmp_path, capsys):
+    hypotheses = tmp_path / "hyp.txt"
+    hypotheses.write_text("u1 go for at\nu2 énough\nu3 hmm\n", encoding="utf-8")
+    arguments = [
+        "score",
+        manifest,
+        str(hypotheses),
+        "--alignment",
+        "sclite",
+        "--tables",
+        "--trn",
+        str(tmp_path / "trn"),
+    ]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    report = REPORT.replace("kaldi", "sclite").replace("5 / 15, 3 ins, 0 del, 2 sub", "4 / 15, 3 ins, 0 del, 1 sub")
+    assert out.startswith(report.replace("33.33", "26.67"))
+    assert "it -> at" in out and "hmm" in out
+    assert (tmp_path / "trn" / "ref.trn").read_text(encoding="utf-8") == (
+        "go for it (unknown-u1)\nénough (unknown-u2)\n (unknown-u3)\n"
+    )
+    trn = tmp_path / "trn"
+    counted = nist.totals("-r", trn / "ref.trn", "trn", "-h", trn / "hyp.trn", "trn", "-i", "spu_id")
+    assert counted == ErrorCounts(insertions=1, substitutions=1, reference=4)
