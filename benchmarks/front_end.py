@@ -80,7 +80,7 @@ FORMS = {"convolution (ours)": convolution, "frames, matrix product": matrix_pro
 
 def session(write, threads: int) -> onnxruntime.InferenceSession:
     """A graph of one form, loaded."""
-    g = Graph(half=False)
+    g = Graph(dtype="float32")
     write(g, FrontEnd(FrontEndConfig(), RATE))
     graph = g.serialise(
         [("waveform", TensorProto.FLOAT, ["batch", "samples"]), ("lengths", TensorProto.INT64, ["batch"])],

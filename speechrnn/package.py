@@ -194,6 +194,7 @@ def write_package(
     tokenizer: Tokenizer,
     description: Mapping[str, Any],
     card: str,
+    lm: Path | None = None,
 ) -> None:
     """Write a package, complete or not at all.
 
@@ -206,6 +207,7 @@ def write_package(
         tokenizer: what the model's outputs mean.
         description: the contents of model.json.
         card: the contents of MODEL_CARD.md.
+        lm: the folder of a language model to copy.
 
     Raises:
         InputError: the description is not one that `read_package` takes, or something else than a package stands there,
@@ -222,11 +224,13 @@ def write_package(
         raise InputError(
             f"{directory}: would be replaced, and it also holds {', '.join(others[:5])}: move that away first"
         )
-    with _replacing(directory) as partial:
+    with replacing(directory) as partial:
         write_atomically(partial / "model.onnx", model_onnx)
         write_atomically(partial / "tokens.txt", tokenizer.lines())
         write_atomically(partial / "model.json", _json(description))
         write_atomically(partial / "MODEL_CARD.md", card)
+        if lm is not None:
+            shutil.copytree(lm, partial / LM)
 
 
 def write_decoder(
@@ -258,7 +262,7 @@ def write_decoder(
     if directory == source and write_lm is None:
         write_atomically(directory / "model.json", _json(description))
         return
-    with _replacing(directory) as partial:
+    with replacing(directory) as partial:
         # Links take no time and no space; but what is to be apart from its source is copied.
         copy = _link if directory == source else shutil.copy2
         shutil.copytree(source, partial, copy_function=copy)
@@ -281,7 +285,7 @@ def _link(source: str, target: str) -> None:
 
 
 @contextmanager
-def _replacing(directory: Path) -> Iterator[Path]:
+def replacing(directory: Path) -> Iterator[Path]:
     """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")

@@ -1,10 +1,13 @@
-"""Turn a training run into a model package that `transcribe` and `evaluate` read.
+"""Turn a training run into a model package that `transcribe` and `evaluate` read, or into a model for sherpa-onnx.
 
-  speechrnn export runs/an4 runs/an4/package
+  speechrnn export runs/an4 models/an4
   speechrnn export runs/an4/last.pt models/an4 --card CARD.md
-  speechrnn export runs/an4 runs/an4/package --check data/an4/dev.jsonl     compares it with torch on recordings
+  speechrnn export runs/an4 models/an4 --check data/an4/dev.jsonl     compares it with torch on recordings
+  speechrnn export models/an4 models/an4-int8 --dtype int8            a package once more, half as large
+  speechrnn export models/an4 sherpa/an4 --format sherpa-onnx         model.onnx and tokens.txt for sherpa-onnx
 
-Of a run's folder the checkpoint with the lowest dev WER is taken, or the last one where there was no dev set.
+Of a run's folder the checkpoint with the lowest dev WER is taken, or the last one where there was no dev set. A package keeps its
+language model, its decoder's settings and its card. Its weights cannot become more exact than they are.
 """
 
 import argparse
@@ -16,13 +19,24 @@ from speechrnn.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run", metavar="RUN", help="folder of a training run, or a checkpoint")
-    parser.add_argument("package", metavar="DST", help="directory to write")
+    parser.add_argument("source", metavar="SRC", help="folder of a training run, a checkpoint, or a model package")
+    parser.add_argument("directory", metavar="DST", help="directory to write")
     parser.add_argument(
-        "--card", metavar="FILE", help="Markdown to begin MODEL_CARD.md with: purpose, data, licences, limits"
+        "--format",
+        choices=("package", "sherpa-onnx"),
+        default="package",
+        help="a model package (default), or the files that sherpa-onnx's from_zipformer_ctc takes",
     )
     parser.add_argument(
-        "--dtype", choices=("float16", "float32"), default="float16", help="how matrices are stored (default: float16)"
+        "--card",
+        metavar="FILE",
+        help="Markdown to begin MODEL_CARD.md with (of a package, to replace it): purpose, data, licences, limits",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float16", "float32", "int8"),
+        default="float16",
+        help="how matrices are stored: float16 (default) costs no accuracy, int8 is half as large",
     )
     parser.add_argument(
         "--check", metavar="MANIFEST", help="compare package and torch on every recording of a manifest"
@@ -37,18 +51,19 @@ def run(args: argparse.Namespace) -> int:
             card = Path(args.card).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{args.card}: expected a Markdown file: {error}") from None
+    if args.check and args.format != "package":
+        raise InputError("--check compares packages: leave it out for sherpa-onnx")
     from speechrnn.training.export import TOLERANCE, compare, export
 
-    half = args.dtype == "float16"
-    difference = export(args.run, args.package, half, card)
-    size = sum(file.stat().st_size for file in Path(args.package).rglob("*") if file.is_file())
+    difference = export(args.source, args.directory, args.dtype, card, args.format)
+    size = sum(file.stat().st_size for file in Path(args.directory).rglob("*") if file.is_file())
     print(
-        f"{args.package}: {size / 1e6:.1f} MB; its log-probabilities are within {difference:.1g} of torch's",
+        f"{args.directory}: {size / 1e6:.1f} MB; its log-probabilities are within {difference:.1g} of torch's",
         file=sys.stderr,
     )
     if not args.check:
         return 0
-    found = compare(args.run, args.package, args.check, half)
+    found = compare(args.source, args.directory, args.check, args.dtype)
     print(
         f"{args.check}: {found.recordings} recordings, log-probabilities within {found.alone:.1g} of torch's alone and "
         f"{found.batched:.1g} in batches, {len(found.texts_differ)} texts differ {' '.join(found.texts_differ)}".rstrip()

@@ -1,5 +1,7 @@
 """A training run as a model package: the ONNX graph, the tokens, the description and the card."""
 
+import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speechrnn.acoustic import WINDOW_SECONDS
+from speechrnn.acoustic import WINDOW_SECONDS, AcousticModel
 from speechrnn.audio import read_audio
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
+from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
-from speechrnn.package import FORMAT, write_package
-from speechrnn.recognizer import Recognizer
+from speechrnn.package import FORMAT, find_package, read_package, write_package
 from speechrnn.text import BOUNDARY, Tokenizer
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict
 from speechrnn.training.onnx_graph import build
+from speechrnn.training.onnx_weights import read_model
+from speechrnn.training.sherpa_onnx import build_for_sherpa, check_slot, sherpa_tokens, write_for_sherpa
+from speechrnn.training.weight_types import round_weights
 
 TOLERANCE = 1e-3  # largest difference of a log-probability between torch and the exported graph
 
@@ -36,8 +41,8 @@ def find_checkpoint(run: str | os.PathLike) -> Checkpoint:
     return read_checkpoint(path)
 
 
-def load_model(checkpoint: Checkpoint, half: bool = False) -> CTCModel:
-    """The model of a checkpoint in evaluation mode; `half` rounds its matrices to float16, as a package stores them.
+def load_model(checkpoint: Checkpoint, dtype: str = "float32") -> CTCModel:
+    """The model of a checkpoint in evaluation mode, with its weights rounded as a package of that type stores them.
 
     Raises:
         InputError: the weights do not fit the configuration.
@@ -50,34 +55,90 @@ def load_model(checkpoint: Checkpoint, half: bool = False) -> CTCModel:
         raise InputError(
             f"the checkpoint's weights do not fit its configuration: {' '.join(str(error).split())}"
         ) from None
-    if half:
-        for parameter in model.parameters():
-            if parameter.dim() >= 2:
-                parameter.data = parameter.data.half().float()
+    round_weights(model, dtype)
     return model.eval()
 
 
-def export(run: str | os.PathLike, directory: str | os.PathLike, half: bool = True, card: str = "") -> float:
-    """Write the package of a run. Returns the largest difference between the log-probabilities of the package and of torch
-    with the same weights, measured on noise.
+@dataclass(frozen=True)
+class Trained:
+    """What can be exported: a run, or a package once more. `card` is None for a run, which has none yet."""
+
+    model: CTCModel
+    tokenizer: Tokenizer
+    description: dict
+    card: str | None = None
+    lm: Path | None = None
+
+
+def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
+    """The model of a run's folder, a checkpoint, or a package, with its weights rounded as `dtype`.
 
     Raises:
-        InputError: there is no usable checkpoint, or the difference is larger than 1e-3.
+        InputError: there is none, or it cannot be used.
     """
-    checkpoint = find_checkpoint(run)
-    config = config_from_dict(checkpoint.config, str(run))
-    model = load_model(checkpoint, half)
-    graph = build(model, half)
+    path = Path(source)
+    if (path / "checkpoints").is_dir() or (path.is_file() and path.suffix == ".pt"):
+        checkpoint = find_checkpoint(path)
+        model = load_model(checkpoint, dtype)
+        config = config_from_dict(checkpoint.config, str(source))
+        return Trained(model, Tokenizer(checkpoint.tokens), describe(config, checkpoint, model))
+    if path.is_dir() and not (path / "model.json").is_file():
+        find_checkpoint(path)  # says what is missing
+    package = read_package(find_package(source))
+    model = read_model(package)
+    round_weights(model, dtype)
+    description = json.loads((package.directory / "model.json").read_text(encoding="utf-8"))
+    card = package.directory / "MODEL_CARD.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    return Trained(model, package.tokenizer, description, text, package.lm_directory)
+
+
+def export(
+    source: str | os.PathLike,
+    directory: str | os.PathLike,
+    dtype: str = "float16",
+    card: str = "",
+    form: str = "package",
+) -> float:
+    """Write a run, a checkpoint or a package as a package or for sherpa-onnx. Returns the largest difference between the
+    log-probabilities of what is written and of torch with the same weights, measured on noise.
+
+    Args:
+        source: what is exported.
+        directory: where it goes.
+        dtype: how matrices are stored; see `speechrnn.training.weight_types`.
+        card: what MODEL_CARD.md begins with, or instead of a package's card; empty leaves that as it is.
+        form: "package", or "sherpa-onnx", see `speechrnn.training.sherpa_onnx`.
+
+    Raises:
+        InputError: there is nothing usable, the difference is larger than 1e-3, or sherpa-onnx cannot hold the model.
+    """
+    trained = read_trained(source, dtype)
+    model, tokenizer, description = trained.model, trained.tokenizer, trained.description
+    if form == "sherpa-onnx":
+        check_slot(model, tokenizer.tokens)
+        graph = build_for_sherpa(model, dtype, description["name"])
+    else:
+        graph = build(model, dtype)
     difference = largest_difference(model, graph)
     if not difference <= TOLERANCE:
-        raise InputError(f"{run}: the exported graph differs from torch by {difference:.2g}, more than {TOLERANCE}")
-    description = describe(config, checkpoint, model)
-    write_package(directory, graph, Tokenizer(checkpoint.tokens), description, card_text(config, description, card))
+        raise InputError(f"{source}: the exported graph differs from torch by {difference:.2g}, more than {TOLERANCE}")
+    if trained.card is None:
+        card = card_text(description, card)
+    elif not card.strip():
+        card = trained.card
+    if form == "sherpa-onnx":
+        write_for_sherpa(directory, graph, sherpa_tokens(tokenizer.tokens, description["output_case"]), card)
+    else:
+        write_package(directory, graph, tokenizer, description, card, trained.lm)
     return difference
 
 
 def describe(config: Config, checkpoint: Checkpoint, model: CTCModel) -> dict:
     """The contents of model.json."""
+    at = checkpoint.position
+    # Of the checkpoint itself, which an average of several (it has no optimiser) and a later one are not
+    is_best = checkpoint.optimiser and at.best_epoch == at.epoch and at.best < float("inf")
     return {
         "format": FORMAT,
         "name": config.name,
@@ -94,20 +155,21 @@ def describe(config: Config, checkpoint: Checkpoint, model: CTCModel) -> dict:
         "training": {
             "seed": config.seed,
             "data": [Path(path).name for path in config.data.train],
-            "epochs": checkpoint.position.epoch,
-            "updates": checkpoint.position.step,
-            "minutes": round(checkpoint.position.seconds / 60, 1),
+            "epochs": at.epoch,
+            "updates": at.step,
+            "minutes": round(at.seconds / 60, 1),
             "parameters": sum(p.numel() for p in model.parameters()),
             "cell": config.model.cell,
             "layers": config.model.layers,
             "hidden": config.model.hidden,
             "bidirectional": config.model.bidirectional,
+            **({"wer": {"dev": round(at.best, 2)}} if is_best else {}),  # percent, of sets by their names
         },
     }
 
 
-def card_text(config: Config, description: dict, card: str) -> str:
-    """The model card: what its author says, then the facts that the checkpoint knows."""
+def card_text(description: dict, author: str) -> str:
+    """The model card of a run: what its author says, then the facts that model.json holds."""
     training = description["training"]
     directions = "bidirectional" if training["bidirectional"] else "forward"
     facts = {
@@ -119,11 +181,11 @@ def card_text(config: Config, description: dict, card: str) -> str:
         "Training": f"{training['epochs']} epochs, {training['updates']} updates, {training['minutes']} minutes, "
         f"seed {training['seed']}",
     }
-    author = (
-        card.strip()
-        or f"# {config.name}\n\nIts author has not said what it is for, nor whose recordings it was trained on."
+    begin = (
+        author.strip()
+        or f"# {description['name']}\n\nIts author has not said what it is for, nor whose recordings it was trained on."
     )
-    return author + "\n\n## Facts\n\n| | |\n|---|---|\n" + "".join(f"| {k} | {v} |\n" for k, v in facts.items())
+    return begin + "\n\n## Facts\n\n| | |\n|---|---|\n" + "".join(f"| {k} | {v} |\n" for k, v in facts.items())
 
 
 @dataclass(frozen=True)
@@ -137,23 +199,24 @@ class Agreement:
     texts_differ: list[str]
 
 
-def compare(run: str | os.PathLike, directory: str | os.PathLike, manifest: str | os.PathLike, half: bool) -> Agreement:
+def compare(run: str | os.PathLike, directory: str | os.PathLike, manifest: str | os.PathLike, dtype: str) -> Agreement:
     """Run every recording of a manifest (of long ones the first 30 s, which are one window) through the package and through
     torch with the same weights.
 
     Raises:
         InputError: a recording cannot be read.
     """
-    model = load_model(find_checkpoint(run), half)
-    recognizer = Recognizer(directory)
+    model = read_trained(run, dtype).model
+    package = read_package(directory)
+    acoustic = AcousticModel(package)
     utterances = read_manifest(manifest)
-    rate = recognizer.package.sample_rate
+    rate = package.sample_rate
     longest = int(WINDOW_SECONDS * rate)
     waves = [read_audio(u.audio_filepath, rate, offset=u.offset, duration=u.duration)[:longest] for u in utterances]
-    batched = recognizer.acoustic.log_probs(waves)
+    batched = acoustic.log_probs(waves)
     differences, texts_differ = [], []
     for utterance, wave, together in zip(utterances, waves, batched, strict=True):
-        alone = recognizer.acoustic.log_probs([wave])[0]
+        alone = acoustic.log_probs([wave])[0]
         with torch.inference_mode():
             theirs = model(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))[0][0].numpy()
         differences.append([np.abs(ours - theirs).max() for ours in (alone, together)])
@@ -167,12 +230,17 @@ def largest_difference(model: CTCModel, graph: bytes) -> float:
     """How far the log-probabilities of the graph are from torch's, on three lengths of noise in one batch."""
     import onnxruntime
 
-    lengths = np.array([16000, 9000, 1600], dtype=np.int64)
-    waveform = np.random.default_rng(0).normal(0, 0.1, (3, 16000)).astype(np.float32)
+    lengths = torch.tensor([16000, 9000, 1600])
+    waveform = torch.from_numpy(np.random.default_rng(0).normal(0, 0.1, (3, 16000)).astype(np.float32))
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    ours, ours_lengths = session.run(None, {"waveform": waveform, "lengths": lengths})
     with torch.inference_mode():
-        theirs, their_lengths = model(torch.from_numpy(waveform), torch.from_numpy(lengths))
+        theirs, their_lengths = model(waveform, lengths)
+        inputs = [waveform, lengths]
+        if session.get_inputs()[0].name == "x":  # energies of samples in [-1, 1]
+            features, frames = model.front_end(waveform, lengths)
+            inputs = [features - 2 * math.log(INT16_SCALE), frames]
+    names = [value.name for value in session.get_inputs()]
+    ours, ours_lengths = session.run(None, dict(zip(names, (value.numpy() for value in inputs), strict=True)))
     if ours_lengths.tolist() != their_lengths.tolist():
         return float("inf")
     return max(float(np.abs(a[:n] - b[:n].numpy()).max()) for a, b, n in zip(ours, theirs, ours_lengths, strict=True))

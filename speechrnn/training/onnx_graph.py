@@ -1,5 +1,9 @@
-"""The acoustic model as an ONNX graph, written node by node from the weights."""
+"""The acoustic model as an ONNX graph, written node by node from the weights.
 
+One builder for two interfaces: a package's graph begins with the waveform, sherpa-onnx's with Kaldi's filter bank energies.
+"""
+
+import math
 from typing import Any
 
 import numpy as np
@@ -8,42 +12,65 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from speechrnn.nn.front_end import DYNAMIC_RANGE, ENERGY_FLOOR, FrontEnd, Normalise
+from speechrnn.nn.front_end import DYNAMIC_RANGE, ENERGY_FLOOR, INT16_SCALE, FrontEnd, Normalise
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.recurrent import Lookahead, RecurrentLayer
 from speechrnn.nn.subsampling import Subsampling
+from speechrnn.training.weight_types import int8_rows
 
 OPSET = 18
 # torch stacks the gates of a GRU as r z n, ONNX as z r h; of an LSTM as i f g o, ONNX as i o f c
 GATES = {nn.GRU: ("GRU", [1, 0, 2]), nn.LSTM: ("LSTM", [0, 3, 1, 2]), nn.RNN: ("RNN", [0])}
 
 
-def build(model: CTCModel, half: bool) -> bytes:
+def build(model: CTCModel, dtype: str) -> bytes:
     """Serialise the model in evaluation mode: `waveform` (batch, samples) and `lengths` (batch,) to `log_probs` (batch, frames,
-    tokens) and `frame_lengths` (batch,). `half` stores matrices as float16 behind a Cast, which is folded at load."""
-    graph = Graph(half)
+    tokens) and `frame_lengths` (batch,). `dtype` is how matrices are stored; see `speechrnn.training.weight_types`."""
+    graph = Graph(dtype)
     x, lengths, count = front_end(graph, model.front_end, "waveform", "lengths")
-    x = normalise(graph, model.normalise, x, lengths, count)
-    x, lengths, count = subsampling(graph, model.subsampling, x, lengths, count)
-    x = graph.add("Transpose", x, perm=[1, 0, 2])  # (frames, batch, width), as ONNX's recurrences want it
-    for layer in model.layers:
-        x = recurrent_layer(graph, layer, x, lengths, count)
-    x = graph.add("Transpose", linear(graph, model.output, x), perm=[1, 0, 2])
-    graph.add("LogSoftmax", x, axis=-1, output="log_probs")
-    graph.add("Identity", lengths, output="frame_lengths")
+    network(graph, model, x, lengths, count, "frame_lengths")
     inputs = [("waveform", TensorProto.FLOAT, ["batch", "samples"]), ("lengths", TensorProto.INT64, ["batch"])]
-    outputs = [
-        ("log_probs", TensorProto.FLOAT, ["batch", "frames", model.output.out_features]),
-        ("frame_lengths", TensorProto.INT64, ["batch"]),
-    ]
-    return graph.serialise(inputs, outputs)
+    return graph.serialise(inputs, outputs(model, "frame_lengths"))
+
+
+def build_for_features(model: CTCModel, dtype: str, metadata: dict[str, str]) -> bytes:
+    """Serialise the model without its front end: `x` (batch, features' frames, features), the energies of a waveform in
+    [-1, 1], and `x_lens` (batch,) to `log_probs` (batch, frames, tokens) and `log_probs_len` (batch,)."""
+    graph = Graph(dtype)
+    # Ours are energies at int16 scale: the sample's scale squared, which is a sum in the logarithm
+    x = graph.add("Add", "x", graph.scalar(2 * math.log(INT16_SCALE)))
+    count = graph.add("Squeeze", graph.add("Shape", "x", start=1, end=2), graph.integers(0))
+    network(graph, model, x, "x_lens", count, "log_probs_len")
+    width = len(model.normalise.mean)
+    inputs = [("x", TensorProto.FLOAT, ["batch", "features", width]), ("x_lens", TensorProto.INT64, ["batch"])]
+    return graph.serialise(inputs, outputs(model, "log_probs_len"), metadata)
+
+
+def outputs(model: CTCModel, lengths: str) -> list[tuple]:
+    """What both graphs give."""
+    shape = ["batch", "frames", model.output.out_features]
+    return [("log_probs", TensorProto.FLOAT, shape), (lengths, TensorProto.INT64, ["batch"])]
+
+
+def network(g: "Graph", model: CTCModel, x: str, lengths: str, count: str, output_lengths: str) -> None:
+    """All that follows the front end, to `log_probs` and their lengths under the name given."""
+    x = normalise(g, model.normalise, x, lengths, count)
+    x, lengths, count = subsampling(g, model.subsampling, x, lengths, count)
+    x = g.add("Transpose", x, perm=[1, 0, 2])  # (frames, batch, width), as ONNX's recurrences want it
+    for layer in model.layers:
+        x = recurrent_layer(g, layer, x, lengths, count)
+    # The last layer stays float16 beside int8: it is small, and nothing after it evens out what rounding does
+    x = linear(g, x, g.weight(model.output.weight), model.output.bias)
+    x = g.add("Transpose", x, perm=[1, 0, 2])
+    g.add("LogSoftmax", x, axis=-1, output="log_probs")
+    g.add("Identity", lengths, output=output_lengths)
 
 
 class Graph:
     """Nodes and constants in the making. Values are known by their names."""
 
-    def __init__(self, half: bool):
-        self.half = half
+    def __init__(self, dtype: str):
+        self.dtype = dtype
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
 
@@ -63,15 +90,27 @@ class Graph:
         return self._constant(np.array(value, dtype=np.int64 if isinstance(value, int) else np.float32))
 
     def exact(self, tensor: Tensor) -> str:
-        """A float32 constant that is never stored in float16."""
+        """A constant that is stored in float32 always."""
         return self._constant(tensor.detach().cpu().float().numpy())
 
     def weight(self, tensor: Tensor) -> str:
-        """A weight; matrices are stored in float16 if the graph is `half`."""
-        if not self.half or tensor.dim() < 2:
+        """A weight, stored in float16 unless all shall be float32, behind a Cast that is folded at load."""
+        if self.dtype == "float32":
             return self.exact(tensor)
         name = self._constant(tensor.detach().cpu().numpy().astype(np.float16))
         return self.add("Cast", name, to=TensorProto.FLOAT)
+
+    def matrix(self, tensor: Tensor) -> str:
+        """A large matrix (..., outputs, inputs), one of those that int8 is for, with a scale for each output.
+
+        Behind a Cast and a Mul, which ONNX Runtime folds at load: a DequantizeLinear it computes anew in every run, and a
+        recurrence whose weights are not constant took four times as long.
+        """
+        if self.dtype != "int8":
+            return self.weight(tensor)
+        values, scales = int8_rows(tensor.detach().cpu())
+        cast = self.add("Cast", self._constant(values.numpy()), to=TensorProto.FLOAT)
+        return self.add("Mul", cast, self._constant(scales.numpy()))
 
     def _constant(self, array: np.ndarray) -> str:
         name = f"constant_{len(self.constants)}"
@@ -80,7 +119,7 @@ class Graph:
         self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
 
-    def serialise(self, inputs: list[tuple], outputs: list[tuple]) -> bytes:
+    def serialise(self, inputs: list[tuple], outputs: list[tuple], metadata: dict[str, str] | None = None) -> bytes:
         """The checked model as bytes."""
         graph = helper.make_graph(
             self.nodes,
@@ -92,6 +131,7 @@ class Graph:
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9, producer_name="speechrnn"
         )
+        helper.set_model_props(model, metadata or {})
         onnx.checker.check_model(model, full_check=True)
         return model.SerializeToString()
 
@@ -157,7 +197,8 @@ def subsampling(g: Graph, module: Subsampling, x: str, lengths: str, count: str)
         count = g.add("Div", g.add("Add", count, g.scalar(stride - 1)), g.scalar(stride))
     x = g.add("Transpose", x, perm=[0, 2, 1, 3])
     x = g.add("Reshape", x, g.integers(0, 0, module.projection.in_features))
-    return layer_norm(g, module.norm, linear(g, module.projection, x)), lengths, count
+    x = linear(g, x, g.matrix(module.projection.weight), module.projection.bias)
+    return layer_norm(g, module.norm, x), lengths, count
 
 
 def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count: str) -> str:
@@ -179,7 +220,7 @@ def recurrent_layer(g: Graph, layer: RecurrentLayer, x: str, lengths: str, count
     if layer.backwards is not None:
         attributes["direction"] = "bidirectional"
     sequence_lens = g.add("Cast", lengths, to=TensorProto.INT32)
-    y = g.add(op, x, *map(g.weight, stacked), g.exact(biases), sequence_lens, **attributes)
+    y = g.add(op, x, *map(g.matrix, stacked), g.exact(biases), sequence_lens, **attributes)
     if layer.summed:
         y = g.add("ReduceSum", y, g.integers(1), keepdims=0)  # from (frames, directions, batch, hidden)
     else:
@@ -200,9 +241,9 @@ def lookahead(g: Graph, module: Lookahead, x: str, lengths: str, count: str) -> 
     return g.add("Transpose", x, perm=[2, 0, 1])
 
 
-def linear(g: Graph, module: nn.Linear, x: str) -> str:
-    """x @ weight.T + bias."""
-    return g.add("Add", g.add("MatMul", x, g.weight(module.weight.T)), g.exact(module.bias))
+def linear(g: Graph, x: str, weight: str, bias: Tensor) -> str:
+    """x @ weight.T + bias; the transposition is folded at load as well."""
+    return g.add("Add", g.add("MatMul", x, g.add("Transpose", weight, perm=[1, 0])), g.exact(bias))
 
 
 def layer_norm(g: Graph, module: nn.LayerNorm, x: str) -> str:

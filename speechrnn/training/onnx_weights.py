@@ -9,9 +9,14 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from speechrnn.errors import InputError
+from speechrnn.nn.front_end import FrontEndConfig
+from speechrnn.nn.model import CTCModel, ModelConfig
+from speechrnn.package import Package
 from speechrnn.training.onnx_graph import GATES, in_gate_order
 
 GATE_ORDERS = dict(GATES.values())
+# float16 stands behind a Cast, int8 behind a Cast and a Mul, and the matrix of a linear map behind a Transpose
+UNPACKED = {"Cast": lambda x: x, "Mul": torch.mul, "Transpose": torch.t}
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -37,11 +42,43 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     return weights
 
 
+def read_model(package: Package) -> CTCModel:
+    """The model of a package, in evaluation mode. Its shape is that of its weights.
+
+    Raises:
+        InputError: its graph is not one that `speechrnn export` writes, or does not fit its model.json.
+    """
+    weights = read_weights(package.model_path)
+    recurrent = weights["layers.0.forwards.weight_hh_l0"]  # (gates * hidden, hidden)
+    hidden, width = recurrent.shape[1], len(weights["subsampling.projection.weight"])
+    bidirectional = "layers.0.backwards.weight_hh_l0" in weights
+    lookahead = weights.get("layers.0.lookahead.convolution.weight", torch.zeros(1))
+    try:
+        config = ModelConfig(
+            sample_rate=package.sample_rate,
+            front_end=FrontEndConfig(**package.front_end),
+            subsampling=package.subsampling,
+            channels=len(weights["subsampling.convolutions.0.weight"]),
+            cell={1: "rnn", 3: "gru", 4: "lstm"}[len(recurrent) // hidden],
+            bidirectional=bidirectional,
+            directions="sum" if bidirectional and width == hidden else "concatenate",
+            lookahead=lookahead.shape[-1] - 1,
+            layers=sum(name.endswith(".forwards.weight_hh_l0") for name in weights),
+            hidden=hidden,
+        )
+        model = CTCModel(config, len(package.tokenizer))
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{package.directory}: model.onnx does not fit model.json and tokens.txt: {reason}") from None
+    return model.eval()
+
+
 def _collect(graph: onnx.GraphProto) -> dict[str, Tensor]:
     constants = {tensor.name: _float32(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
-    for node in graph.node:  # float16 stands behind a Cast
-        if node.op_type == "Cast" and node.input[0] in constants:
-            constants[node.output[0]] = constants[node.input[0]]
+    for node in graph.node:  # what stands between a stored weight and its use
+        if node.op_type in UNPACKED and all(name in constants for name in node.input):
+            constants[node.output[0]] = UNPACKED[node.op_type](*(constants[name] for name in node.input))
     biases = {
         node.input[0]: node.input[1] for node in graph.node if node.op_type == "Add" and node.input[1] in constants
     }

@@ -13,11 +13,12 @@ from speechrnn.audio import read_audio
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
-from speechrnn.package import read_package
+from speechrnn.package import read_package, write_decoder
 from speechrnn.training import export as exports
 from speechrnn.training.checkpoint import read_checkpoint, write_checkpoint
 from speechrnn.training.export import compare, export, find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
+from speechrnn.training.weight_types import DTYPES, INT8_PARTS, int8_rows
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +33,16 @@ def run(corpus, tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["float16", "float32"])
+@pytest.fixture(scope="module", params=["float16", "float32", "int8"])
 def package(request, run, tmp_path_factory):
     directory = tmp_path_factory.mktemp("packages") / "tones"
-    assert export(run, directory, half=request.param) <= 5e-4
+    assert export(run, directory, dtype=request.param) <= 5e-4
     return directory, request.param
 
 
 def test_a_package_transcribes_what_torch_does_and_what_was_said(package, run, corpus):
-    directory, half = package
-    model, recognizer = load_model(find_checkpoint(run), half), speechrnn.load(directory)
+    directory, dtype = package
+    model, recognizer = load_model(find_checkpoint(run), dtype), speechrnn.load(directory)
     utterances = read_manifest(corpus / "dev.jsonl")
     together = recognizer.transcribe([u.audio_filepath for u in utterances])
     right = 0
@@ -57,14 +58,14 @@ def test_a_package_transcribes_what_torch_does_and_what_was_said(package, run, c
 
 
 def test_compare_says_so_too_and_finds_a_package_of_other_weights(package, run, corpus, tmp_path):
-    directory, half = package
-    found = compare(run, directory, corpus / "dev.jsonl", half)
+    directory, dtype = package
+    found = compare(run, directory, corpus / "dev.jsonl", dtype)
     assert found.recordings == len(read_manifest(corpus / "dev.jsonl")) and found.texts_differ == []
     assert max(found.alone, found.batched) <= 1e-4
     checkpoint = read_checkpoint(best(run))
     checkpoint.average["output.bias"][2] += 30  # every frame an A
     write_checkpoint(tmp_path / "other.pt", checkpoint)
-    other = compare(tmp_path / "other.pt", directory, corpus / "dev.jsonl", half)
+    other = compare(tmp_path / "other.pt", directory, corpus / "dev.jsonl", dtype)
     assert other.alone > 1 and len(other.texts_differ) == found.recordings
 
 
@@ -83,6 +84,7 @@ def test_a_package_describes_the_run(package, run):
     assert package.front_end["kind"] == "fbank" and package.front_end["num_bins"] == 40
     training = package.training
     assert (training["epochs"], training["updates"], training["seed"]) == (at.epoch, at.step, 1)
+    assert training["wer"] == {"dev": round(at.best, 2)}
     assert training["parameters"] == sum(p.numel() for p in load_model(best_one).parameters())
 
 
@@ -106,14 +108,45 @@ def test_the_card_states_the_facts_below_what_its_author_says(run, package, tmp_
             assert fact in text
 
 
-def test_float16_is_smaller(run, tmp_path):
+def test_a_type_is_as_large_as_its_numbers(run, tmp_path):
+    parameters = dict(load_model(find_checkpoint(run)).named_parameters())
+    matrices = sum(p.numel() for p in parameters.values() if p.dim() >= 2)
+    large = [p for name, p in parameters.items() if name.endswith(INT8_PARTS)]
     sizes = {}
-    for half in (True, False):
-        export(run, tmp_path / str(half), half=half)
-        sizes[half] = (tmp_path / str(half) / "model.onnx").stat().st_size
-    assert sizes[False] - sizes[True] == pytest.approx(
-        2 * sum(p.numel() for p in load_model(find_checkpoint(run)).parameters() if p.dim() >= 2), rel=0.05
+    for dtype in DTYPES:
+        export(run, tmp_path / dtype, dtype)
+        sizes[dtype] = (tmp_path / dtype / "model.onnx").stat().st_size
+    assert sizes["float32"] - sizes["float16"] == pytest.approx(2 * matrices, rel=0.05)
+    saved = sum(p.numel() for p in large) - 4 * sum(len(p) for p in large)  # a byte a number, less a float32 an output
+    assert sizes["float16"] - sizes["int8"] == pytest.approx(saved, rel=0.05)
+
+
+def test_int8_rounds_to_half_a_step_of_each_output():
+    matrix = torch.randn(2, 5, 40) * torch.logspace(-3, 1, 5)[:, None]
+    matrix[1, 3] = 0.0
+    values, scales = int8_rows(matrix)
+    assert values.dtype == torch.int8 and scales.shape == (2, 5, 1)
+    assert ((values * scales - matrix).abs() <= matrix.abs().amax(-1, keepdim=True) / 254 * 1.001).all()
+    again, same = int8_rows(values * scales)
+    assert torch.equal(again, values) and torch.allclose(same, scales)
+
+
+def test_a_package_is_exported_once_more(package, corpus, tmp_path):
+    directory, _ = package
+    tuned = tmp_path / "tuned"
+    decoder = {"method": "beam", "beam": 4}
+    write_decoder(
+        read_package(directory), decoder, tuned, lambda folder: (folder.mkdir(), (folder / "x").write_text("x"))
     )
+    export(tuned, tmp_path / "int8", "int8")
+    first, second = (read_package(tmp_path / name) for name in ("tuned", "int8"))
+    assert [vars(first)[key] == vars(second)[key] for key in ("training", "decoder", "front_end", "name")] == [True] * 4
+    assert (tmp_path / "int8" / "lm" / "x").read_text() == "x"
+    assert (tmp_path / "int8" / "MODEL_CARD.md").read_text() == (directory / "MODEL_CARD.md").read_text()
+    found = compare(directory, tmp_path / "int8", corpus / "dev.jsonl", "int8")
+    assert max(found.alone, found.batched) <= 1e-4 and not found.texts_differ
+    export(directory, tmp_path / "other", card="# Another card")
+    assert (tmp_path / "other" / "MODEL_CARD.md").read_text() == "# Another card"
 
 
 def test_the_best_checkpoint_is_taken_the_last_one_or_the_one_named(run, tmp_path):
@@ -140,10 +173,10 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 
 def test_a_graph_that_differs_from_torch_is_not_written(run, tmp_path, monkeypatch):
-    def other_weights(model, half):
+    def other_weights(model, dtype):
         with torch.no_grad():
             model.output.bias[0] += 0.01
-        graph = exports_build(model, half)
+        graph = exports_build(model, dtype)
         with torch.no_grad():
             model.output.bias[0] -= 0.01
         return graph

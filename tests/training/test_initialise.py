@@ -25,6 +25,7 @@ from speechrnn.training.config import Config
 from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.onnx_graph import build
 from speechrnn.training.onnx_weights import read_weights
+from speechrnn.training.weight_types import round_weights
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = ModelConfig(front_end=FrontEndConfig(num_bins=40), channels=8, layers=2, hidden=32, dropout=0.0)
@@ -86,12 +87,12 @@ def write_run(folder, model, tokenizer=LETTERS):
     return run.by_step()[-1]
 
 
-def write_model(folder, model, tokenizer=LETTERS, half=False):
+def write_model(folder, model, tokenizer=LETTERS, dtype="float32"):
     """A package of the model."""
     settings = {"front_end": asdict(model.config.front_end), "subsampling": model.config.subsampling}
     seconds = settings["subsampling"] * settings["front_end"]["shift_seconds"]
     description = {**DESCRIPTION, **settings, "seconds_per_frame": seconds}
-    write_package(folder / "package", build(model, half), tokenizer, description, "# tones\n")
+    write_package(folder / "package", build(model, dtype), tokenizer, description, "# tones\n")
     return folder / "package"
 
 
@@ -103,12 +104,12 @@ def trained():
     return model.eval()
 
 
-@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 @pytest.mark.parametrize(
     "cell, bidirectional, normalise",
     [*product(["gru", "lstm", "rnn"], [True, False], ["utterance"]), ("gru", True, "global"), ("gru", True, "none")],
 )
-def test_a_graph_gives_back_the_weights_that_it_was_written_from(tmp_path, cell, bidirectional, normalise, half):
+def test_a_graph_gives_back_the_weights_that_it_was_written_from(tmp_path, cell, bidirectional, normalise, dtype):
     config = ModelConfig(
         front_end=FrontEndConfig(kind="mfcc", normalise=normalise),
         cell=cell,
@@ -119,12 +120,12 @@ def test_a_graph_gives_back_the_weights_that_it_was_written_from(tmp_path, cell,
         layers=3,
     )
     model = scattered(config)
-    (tmp_path / "model.onnx").write_bytes(build(model, half))
+    (tmp_path / "model.onnx").write_bytes(build(model, dtype))
     weights = read_weights(tmp_path / "model.onnx")
     assert weights.keys() == model.state_dict().keys()
+    round_weights(model, dtype)
     for name, tensor in model.state_dict().items():
-        matrix = tensor.dim() >= 2
-        assert torch.equal(weights[name], tensor.half().float() if half and matrix else tensor), name
+        assert torch.equal(weights[name], tensor), name
 
 
 @pytest.mark.parametrize("name", ["letters", "digits", "command"])
@@ -177,7 +178,7 @@ def test_tokens_take_the_rows_of_the_same_tokens_or_of_another_case_and_new_ones
 def test_what_it_has_learnt_helps_with_another_alphabet(trained, tmp_path):
     ours = Tokenizer.from_texts(["abcde"])
     fresh, tuned = network(ONE_LAYER, ours, seed=1), network(ONE_LAYER, ours, seed=1)
-    initialise_from(tuned, ours, write_model(tmp_path, trained, half=True))
+    initialise_from(tuned, ours, write_model(tmp_path, trained, dtype="float16"))
     known, new = spoken(ours, "abcd", seed=6), spoken(ours, "abcde", seed=7)  # texts that it has not heard
     with torch.no_grad():
         assert loss_of(tuned, known) < 1 < 10 < loss_of(fresh, known)
@@ -278,7 +279,7 @@ def test_sources_that_cannot_be_used(tmp_path, package_dir):
 
 
 def test_weights_in_a_form_of_other_tools_are_refused(tmp_path):
-    graph = onnx.load_from_string(build(scattered(SMALL), half=False))
+    graph = onnx.load_from_string(build(scattered(SMALL), dtype="float32"))
     kept = [tensor for tensor in graph.graph.initializer if tensor.dims != [2, 96, 32]]
     del graph.graph.initializer[:]
     graph.graph.initializer.extend(kept)

@@ -11,6 +11,7 @@ import torch
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.training.onnx_graph import build
+from speechrnn.training.weight_types import round_weights
 
 SHAPES = list(product(["gru", "lstm", "rnn"], [True, False], [2, 3, 4]))
 FRONT_ENDS = list(product(["fbank", "mfcc", "mel", "spectrogram"], ["utterance", "global", "none"]))
@@ -68,30 +69,29 @@ def largest_difference(model, graph, lengths, padding=0.5):
 )
 def test_the_graph_equals_torch(shape, front_end, lengths):
     model = network(*shape, *front_end)
-    assert largest_difference(model, build(model, half=False), lengths) <= 1e-4
+    assert largest_difference(model, build(model, dtype="float32"), lengths) <= 1e-4
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 def test_the_graph_equals_torch_with_summed_directions(cell):
     model = network(cell, True, 4, "fbank", "utterance", directions="sum")
-    assert largest_difference(model, build(model, half=False), [5001, 801, 3333]) <= 1e-4
+    assert largest_difference(model, build(model, dtype="float32"), [5001, 801, 3333]) <= 1e-4
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
 @pytest.mark.parametrize("cell, bidirectional", list(product(["gru", "lstm", "rnn"], [True, False])))
-def test_in_float16_it_equals_torch_with_rounded_weights(cell, bidirectional):
+def test_a_smaller_type_equals_torch_with_rounded_weights(cell, bidirectional, dtype):
     exact = network(cell, bidirectional, 4, "fbank", "utterance")
     rounded = network(cell, bidirectional, 4, "fbank", "utterance")
-    for parameter in rounded.parameters():
-        if parameter.dim() >= 2:
-            parameter.data = parameter.data.half().float()
-    graph = build(exact, half=True)
+    round_weights(rounded, dtype)
+    graph = build(exact, dtype)
     assert largest_difference(rounded, graph, [5001, 801, 3333]) <= 1e-4
     assert largest_difference(exact, graph, [5001, 801, 3333]) > 1e-4  # rounding is there, and seen
 
 
 def test_float16_halves_the_matrices_and_leaves_the_front_end_alone():
     model = network("gru", True, 4, "fbank", "utterance")
-    full, half = (onnx.load_from_string(build(model, half)) for half in (False, True))
+    full, half = (onnx.load_from_string(build(model, dtype)) for dtype in ("float32", "float16"))
     kinds = {t.name: t.data_type for t in half.graph.initializer}
     matrices = [t for t in half.graph.initializer if kinds[t.name] == onnx.TensorProto.FLOAT16]
     assert sum(np.prod(t.dims) for t in matrices) == sum(p.numel() for p in model.parameters() if p.dim() >= 2)
@@ -104,7 +104,7 @@ def test_float16_halves_the_matrices_and_leaves_the_front_end_alone():
 @pytest.mark.parametrize("subsampling", [2, 3, 4])
 def test_the_shortest_signals(samples, subsampling):
     model = network("gru", True, subsampling, "fbank", "utterance")
-    graph = onnxruntime.InferenceSession(build(model, half=False), providers=["CPUExecutionProvider"])
+    graph = onnxruntime.InferenceSession(build(model, dtype="float32"), providers=["CPUExecutionProvider"])
     waveform = np.random.default_rng(0).normal(0, 0.1, (1, samples)).astype(np.float32)
     log_probs, frames = graph.run(None, {"waveform": waveform, "lengths": np.array([samples])})
     with torch.inference_mode():
@@ -117,7 +117,7 @@ def test_silence_gives_the_same_probabilities_as_torch():
     model = network("gru", True, 4, "fbank", "utterance")
     waveform = np.zeros((2, 4000), np.float32)
     waveform[1, :1500] = np.random.default_rng(0).normal(0, 0.1, 1500)  # digital silence within the second's length
-    session = onnxruntime.InferenceSession(build(model, half=False), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(build(model, dtype="float32"), providers=["CPUExecutionProvider"])
     ours, _ = session.run(None, {"waveform": waveform, "lengths": np.array([4000, 4000])})
     with torch.inference_mode():
         theirs, _ = model(torch.from_numpy(waveform), torch.tensor([4000, 4000]))
@@ -125,7 +125,7 @@ def test_silence_gives_the_same_probabilities_as_torch():
 
 
 def test_the_interface_is_the_contract():
-    graph = onnx.load_from_string(build(network("gru", True, 4, "fbank", "utterance"), half=True)).graph
+    graph = onnx.load_from_string(build(network("gru", True, 4, "fbank", "utterance"), dtype="float16")).graph
 
     def described(values):
         tensors = {value.name: value.type.tensor_type for value in values}
