@@ -6,7 +6,8 @@ padding does not matter to it.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ class AcousticModel:
         Waveforms are float32 at the package's sample rate. They are batched by length, and those of more than
         `WINDOW_SECONDS` run in windows that overlap by their context, so that memory does not grow with them.
         """
-        windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows(waveform)]
+        windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows([waveform])]
         results: dict[int, np.ndarray] = {}
         for batch in self._batches([len(window.samples) for _, window in windows]):
             for w, log_probs in zip(batch, self._run([windows[w][1].samples for w in batch]), strict=True):
@@ -90,19 +91,36 @@ class AcousticModel:
             pieces[i].append(results[w])
         return [np.concatenate(own) for own in pieces]  # a copy, which lets the padded batches go
 
-    def _windows(self, waveform: np.ndarray) -> Iterator[Window]:
-        """The waveform whole, or in windows that begin and end on frames, the last as long as it may be."""
+    def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """The frames (frames, tokens) that `log_probs` gives for a waveform, some `WINDOW_SECONDS` at a time.
+
+        `blocks` are the waveform in pieces (samples,) of any size. They are taken as they are needed, and let go.
+        """
+        for samples, skip, keep in self._windows(blocks):
+            (log_probs,) = self._run([samples])
+            yield log_probs[skip : None if keep is None else skip + keep]
+
+    def _windows(self, blocks: Iterable[np.ndarray]) -> Iterator[Window]:
+        """A waveform in blocks (samples,), whole or in windows that begin and end on frames, the last as long as it may be."""
         hop = self.package.samples_per_frame
         frames = int(WINDOW_SECONDS / self.package.seconds_per_frame)
         context = int(CONTEXT_SECONDS / self.package.seconds_per_frame)
-        if len(waveform) <= frames * hop:
-            yield Window(waveform, 0, None)
-            return
-        for start in range(0, -(-len(waveform) // hop), frames):
-            begin, end = max(start - context, 0), start + frames
-            last = end * hop >= len(waveform)
-            samples = waveform[begin * hop : (end + context) * hop]
-            yield Window(samples, start - begin, None if last else frames)
+        skip = 0  # frames that are kept before the next window
+        pieces, count = [], 0
+        for block in chain(blocks, [None]):
+            if block is not None:
+                pieces.append(block)
+                count += len(block)
+            # With more than a window and all of its context, or at the end with whatever there is
+            while count > (skip + frames + context) * hop or (block is None and pieces):
+                waveform = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+                last = count <= (skip + frames) * hop
+                yield Window(waveform[: (skip + frames + context) * hop], skip, None if last else frames)
+                if last:
+                    return
+                kept = min(skip + frames, context)
+                pieces = [waveform[(skip + frames - kept) * hop :]]
+                skip, count = kept, len(pieces[0])
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Indices in groups of like lengths, none of which is of more than BATCH_SECONDS when padded."""

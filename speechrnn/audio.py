@@ -5,8 +5,10 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -20,7 +22,8 @@ FOREIGN_SUFFIXES = (".m4a", ".m4b", ".aac", ".amr", ".wma", ".mp4", ".webm", ".m
 
 RATES = range(2_000, 1_000_001)  # Hz; outside of it a header is wrong, and resampling could fill the memory
 BLOCK = 16_384  # frames decoded at a time: no allocation follows what a header claims
-LONGEST_STREAM = 1 << 30  # bytes of a pipe that are taken into memory: 9 hours of 16 kHz
+LONGEST_STREAM = 1 << 32  # bytes that are taken from a pipe: a wav file cannot be longer; 37 hours of 16 kHz
+HELD = 1 << 26  # bytes of a pipe that are kept in memory: half an hour of 16 kHz
 STREAMED = 0x7FFF_0000  # bytes; a data size from here upwards is what programs write that do not know it yet
 UNKNOWN = 2**63 - 1  # frames; libsndfile's answer where the header leaves the length open, as a streamed FLAC does
 
@@ -34,12 +37,13 @@ def read_audio(
     rate: int | None = None,
     offset: float = 0.0,
     duration: float | None = None,
+    channel: int | None = None,
 ) -> np.ndarray:
     """The sound of `source`, or a stretch of it, as float32 samples (samples,) at `sample_rate`.
 
-    Channels are averaged. Integer samples become fractions of full scale, [-1, 1); floating-point ones keep their values,
-    however large. The result has at least one sample. A recording that stops before the end that its header states is
-    read as far as it goes, with a warning.
+    Integer samples become fractions of full scale, [-1, 1); floating-point ones keep their values, however large. The result
+    has at least one sample. A recording that stops before the end that its header states is read as far as it goes, with
+    a warning.
 
     Args:
         source: a path ("-" is standard input), a seekable or unseekable binary file object, which is read from its start,
@@ -48,25 +52,50 @@ def read_audio(
         rate: an array's own rate in Hz, required with one; not used with a file, which states its own.
         offset: where to begin, in seconds.
         duration: how much to read, in seconds; None is to the end. What lies past the end is not missed.
+        channel: the one to read, from 0; None is the average of all.
 
     Raises:
-        InputError: it cannot be opened or decoded, has no samples, or holds NaN or infinity.
+        InputError: it cannot be opened or decoded, has no samples or no such channel, or holds NaN or infinity.
     """
-    name = source_name(source)
-    if _is_array(source):
-        blocks, own_rate = _array_blocks(name, np.asarray(source), rate, offset, duration)
-        return _assemble(name, blocks, own_rate, sample_rate)
-    try:
-        if not isinstance(source, str | os.PathLike):
-            return _read_file(name, source, sample_rate, offset, duration)
-        if os.fspath(source) == "-":
-            if sys.stdin is None:
-                raise InputError("stdin: expected audio, found it closed")
-            return _read_file(name, _in_memory(name, sys.stdin.buffer), sample_rate, offset, duration)
-        with _opened(name, source) as file:
-            return _read_file(name, file, sample_rate, offset, duration)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+    blocks = audio_blocks(source, sample_rate, rate=rate, offset=offset, duration=duration, channel=channel)
+    return np.concatenate(list(blocks))
+
+
+def audio_blocks(
+    source: Source,
+    sample_rate: int,
+    *,
+    rate: int | None = None,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+) -> Iterator[np.ndarray]:
+    """What `read_audio` gives, in blocks (samples,) as they are decoded, so that memory does not grow with the recording.
+
+    Only what cannot be sought in, as a pipe, is first taken in whole: what is more than HELD bytes of it into a temporary file.
+
+    Raises:
+        InputError: as `read_audio`, while the blocks are taken. Of samples that are NaN or infinity none is given, nor any that
+            follow, and the error comes at the end.
+    """
+    with _opened(source, rate) as sound:
+        yield from _converted(sound, sound.blocks(offset, duration), sample_rate, channel)
+
+
+def channels_of(source: Source) -> int:
+    """How many channels a recording has.
+
+    Raises:
+        InputError: it cannot be opened or decoded, or is a stream, which could not be read again.
+    """
+    stream = sys.stdin and sys.stdin.buffer if _is_stdin(source) else source
+    if hasattr(stream, "read") and not _seekable(stream):
+        raise InputError(
+            f"{source_name(source)}: expected a file, to see how many channels it has and then to read them, found a stream: "
+            "write it to a file first"
+        )
+    with _opened(source, RATES[0]) as sound:
+        return sound.channels
 
 
 def source_name(source: Source) -> str:
@@ -85,9 +114,60 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _in_memory(name: str, stream: BinaryIO) -> BinaryIO:
-    """A stream that cannot be sought in, read to its end."""
-    contents = io.BytesIO()
+class _Sound(NamedTuple):
+    """An open recording: `blocks(offset, duration)` gives the stretch, in seconds, as (samples, channels) of float32."""
+
+    name: str
+    rate: int
+    channels: int
+    blocks: Callable[[float, float | None], Iterator[np.ndarray]]
+
+
+@contextmanager
+def _opened(source: Source, rate: int | None) -> Iterator[_Sound]:
+    """Any source; `rate` is an array's."""
+    name = source_name(source)
+    if _is_array(source):
+        yield _array(name, np.asarray(source), rate)
+        return
+    with ExitStack() as stack:
+        try:
+            yield stack.enter_context(_file(name, _binary(name, source, stack)))
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+
+
+def _binary(name: str, source: Source, stack: ExitStack) -> BinaryIO:
+    """The source as a binary file that can be sought in; what is opened here is closed with the stack."""
+    if _is_stdin(source):
+        if sys.stdin is None:
+            raise InputError("stdin: expected audio, found it closed")
+        source = sys.stdin.buffer
+    elif isinstance(source, str | os.PathLike):
+        try:
+            source = stack.enter_context(open(source, "rb"))
+        except ValueError as error:  # a null character in the path
+            raise InputError(f"{name}: cannot be read: {error}") from None
+    elif isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
+        raise InputError(
+            f"{name}: expected a path, a file opened in binary mode or an array, found {type(source).__name__}"
+        )
+    return source if _seekable(source) else stack.enter_context(_held(name, source))
+
+
+def _is_stdin(source: Source) -> bool:
+    return isinstance(source, str | os.PathLike) and os.fspath(source) == "-"
+
+
+def _seekable(file: BinaryIO) -> bool:
+    return hasattr(file, "seekable") and file.seekable()
+
+
+def _held(name: str, stream: BinaryIO) -> BinaryIO:
+    """A stream that cannot be sought in, read to its end: in memory, or where it is long in a file without a name."""
+    from tempfile import SpooledTemporaryFile
+
+    contents = SpooledTemporaryFile(max_size=HELD)  # noqa: SIM115 (the caller closes it)
     while block := stream.read(1 << 20):
         if contents.tell() + len(block) > LONGEST_STREAM:
             raise InputError(
@@ -101,22 +181,10 @@ def _is_array(source: Source) -> bool:
     return hasattr(source, "__array__")  # numpy's own, and torch's tensors
 
 
-def _opened(name: str, path: str | os.PathLike) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except ValueError as error:  # a null character in the path
-        raise InputError(f"{name}: cannot be read: {error}") from None
-
-
-def _read_file(name: str, file: BinaryIO, sample_rate: int, offset: float, duration: float | None) -> np.ndarray:
+@contextmanager
+def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
     import soundfile
 
-    if isinstance(file, io.TextIOBase) or not hasattr(file, "read"):
-        raise InputError(
-            f"{name}: expected a path, a file opened in binary mode or an array, found {type(file).__name__}"
-        )
-    if not (hasattr(file, "seekable") and file.seekable()):
-        file = _in_memory(name, file)
     if file.seek(0, io.SEEK_END) == 0:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)
@@ -130,8 +198,7 @@ def _read_file(name: str, file: BinaryIO, sample_rate: int, offset: float, durat
     except TypeError:  # soundfile's answer to a name in .raw
         raise InputError(f"{name}: raw samples state no rate or width: convert the file to wav first") from None
     with sound:
-        blocks = _file_blocks(name, sound, offset, duration)
-        return _assemble(name, blocks, sound.samplerate, sample_rate)
+        yield _Sound(name, sound.samplerate, sound.channels, partial(_file_blocks, name, sound))
 
 
 def _file_blocks(name: str, sound: Any, offset: float, duration: float | None) -> Iterator[np.ndarray]:
@@ -177,9 +244,7 @@ def _data_bytes(sound: Any) -> tuple[int, int]:
     return (int(differ[1]), int(differ[2])) if differ else (0, 0)
 
 
-def _array_blocks(
-    name: str, array: np.ndarray, rate: int | None, offset: float, duration: float | None
-) -> tuple[Iterator[np.ndarray], int]:
+def _array(name: str, array: np.ndarray, rate: int | None) -> _Sound:
     if rate is None:
         raise InputError(f"{name}: its sample rate is not known: give rate=")
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] > max(array.shape[0], 32)):
@@ -195,17 +260,16 @@ def _array_blocks(
         zero, full_scale = (128.0 if kind.kind == "u" else 0.0), 2.0 ** (8 * kind.itemsize - 1)
     else:
         raise InputError(f"{name}: expected samples of int8, uint8, int16, int32 or floating point, found {kind}")
-    start, wanted = _stretch(name, len(array), rate, offset, duration)
 
-    def blocks() -> Iterator[np.ndarray]:
+    def blocks(offset: float, duration: float | None) -> Iterator[np.ndarray]:
+        start, wanted = _stretch(name, len(array), rate, offset, duration)
         for at in range(start, start + wanted, BLOCK):
             block = array[at : min(at + BLOCK, start + wanted)]
             with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as that
-                yield (
-                    block.astype(np.float32) if full_scale == 1.0 else ((block - zero) / full_scale).astype(np.float32)
-                )
+                block = block if full_scale == 1.0 else (block - zero) / full_scale
+                yield block.astype(np.float32)
 
-    return blocks(), rate
+    return _Sound(name, rate, array.shape[1], blocks)
 
 
 def _stretch(name: str, frames: int, rate: int, offset: float, duration: float | None) -> tuple[int, int]:
@@ -219,32 +283,41 @@ def _stretch(name: str, frames: int, rate: int, offset: float, duration: float |
     return start, left if duration is None else min(left, round(duration * rate))
 
 
-def _assemble(name: str, blocks: Iterator[np.ndarray], own_rate: int, sample_rate: int) -> np.ndarray:
-    """Blocks (samples, channels) to one array (samples,): averaged, checked, and resampled as they come."""
+def _converted(
+    sound: _Sound, blocks: Iterator[np.ndarray], sample_rate: int, channel: int | None
+) -> Iterator[np.ndarray]:
+    """Blocks (samples, channels) as blocks (samples,): averaged or chosen, checked, and resampled as a stream."""
+    if channel is not None and not 0 <= channel < sound.channels:
+        raise InputError(f"{sound.name}: expected a channel of 0 to {sound.channels - 1}, found {channel}")
     resampler = None
-    pieces: list[np.ndarray] = []
-    count = unusable = 0
+    count = unusable = given = 0
     for block in blocks:
         with np.errstate(over="ignore", invalid="ignore"):
-            mono = block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+            mono = (
+                block.mean(axis=1, dtype=np.float32)
+                if channel is None and sound.channels > 1
+                else block[:, channel or 0]
+            )
         count += len(mono)
         finite = np.isfinite(mono)
-        if not finite.all():
-            unusable += len(mono) - int(np.count_nonzero(finite))
+        unusable += len(mono) - int(np.count_nonzero(finite))
+        if unusable:
             continue
-        if own_rate != sample_rate:
+        if sound.rate != sample_rate:
             if resampler is None:
                 import soxr
 
-                resampler = soxr.ResampleStream(own_rate, sample_rate, 1, dtype="float32")
+                resampler = soxr.ResampleStream(sound.rate, sample_rate, 1, dtype="float32")
             mono = resampler.resample_chunk(mono)
-        pieces.append(mono)
+        given += len(mono)
+        yield mono
     if count == 0:
-        raise InputError(f"{name}: no samples")
+        raise InputError(f"{sound.name}: no samples")
     if unusable:
-        raise InputError(f"{name}: expected finite samples, found NaN or infinity in {unusable} of {count}")
+        raise InputError(f"{sound.name}: expected finite samples, found NaN or infinity in {unusable} of {count}")
     if resampler is not None:
-        pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    samples = np.concatenate(pieces)
-    # One sample at 48 kHz is less than one at 16 kHz; that is still a recording, of silence.
-    return samples if len(samples) else np.zeros(1, np.float32)
+        rest = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+        given += len(rest)
+        yield rest
+    if not given:  # one sample at 48 kHz is less than one at 16 kHz; that is still a recording, of silence
+        yield np.zeros(1, np.float32)

@@ -1,22 +1,23 @@
 """The whole pipeline: sound file -> audio -> log-probabilities -> decoder -> transcript."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, overload
+from itertools import chain, islice
+from typing import overload
 
 import numpy as np
 
 from speechrnn.acoustic import AcousticModel
-from speechrnn.audio import Source, read_audio, source_name
+from speechrnn.audio import Source, audio_blocks, read_audio, source_name
 from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
+from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.package import Package, find_package, read_package
 from speechrnn.text import BOUNDARY, normaliser
-from speechrnn.transcript import Hypothesis, Transcript
+from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
-if TYPE_CHECKING:
-    from speechrnn.transcript import Word
+GROUP = 16  # stretches that are searched together: one by one it takes three times as long (docs/api.md)
 
 CASES = {"lower": str.lower, "upper": str.upper, "as_is": str}
 
@@ -46,45 +47,117 @@ class Recognizer:
         self.package: Package = read_package(find_package(name_or_path))
         self.decoder = Decoder(self.package, lm=lm, hotwords=hotwords, beam=beam, nbest=nbest)
         self.acoustic = AcousticModel(self.package, threads)
+        tokens = self.package.tokenizer.tokens
+        self._boundary = tokens.index(BOUNDARY) if BOUNDARY in tokens else None
 
     @overload
-    def transcribe(self, source: list | tuple, rate: int | None = None, *, times: bool = False) -> list[Transcript]: ...
+    def transcribe(
+        self, source: list | tuple, rate: int | None = None, *, times: bool = False, channel: int | None = None
+    ) -> list[Transcript]: ...
     @overload
-    def transcribe(self, source: Source, rate: int | None = None, *, times: bool = False) -> Transcript: ...
-    def transcribe(self, source, rate=None, *, times=False):
-        """The transcript of a recording, or those of a list of recordings, which are run in batches.
+    def transcribe(
+        self, source: Source, rate: int | None = None, *, times: bool = False, channel: int | None = None
+    ) -> Transcript: ...
+    def transcribe(self, source, rate=None, *, times=False, channel=None):
+        """The transcript of a recording, or those of a list of recordings.
+
+        Recordings of up to `LONGEST` seconds are decoded whole, those of a list in batches. Longer ones are decoded between
+        pauses, as `segments` does, in constant memory.
 
         Args:
             source: a path ("-" is standard input), a binary file object or an array (samples,) or (samples, channels);
-                or a list of these, all of which are in memory at once.
+                or a list of these, of which the short ones are all in memory at once.
             rate: the sample rate of arrays, in Hz. Files state their own.
             times: whether words with their times and confidences are wanted.
+            channel: the one to hear, from 0; None is the average of all.
 
         Raises:
             InputError: a recording cannot be used; see `speechrnn.audio.read_audio`.
         """
         sources = source if isinstance(source, list | tuple) else [source]
-        waveforms = [self.read(each, rate) for each in sources]
-        transcripts = self.transcribe_waveforms(waveforms, [source_name(each) for each in sources], times=times)
+        names = [source_name(each) for each in sources]
+        transcripts: list[Transcript] = [Transcript("", 0.0)] * len(sources)
+        short: dict[int, np.ndarray] = {}
+        for i, each in enumerate(sources):
+            blocks = audio_blocks(each, self.package.sample_rate, rate=rate, channel=channel)
+            begin, left = [], LONGEST * self.package.sample_rate
+            while left >= 0 and (block := next(blocks, None)) is not None:
+                begin.append(block)
+                left -= len(block)
+            if left >= 0:
+                short[i] = np.concatenate(begin)
+            else:
+                transcripts[i] = self.transcribe_blocks(chain(begin, blocks), names[i], times=times)
+        found = self.transcribe_waveforms(list(short.values()), [names[i] for i in short], times=times)
+        for i, transcript in zip(short, found, strict=True):
+            transcripts[i] = transcript
         return transcripts if sources is source else transcripts[0]
+
+    def segments(
+        self,
+        source: Source,
+        rate: int | None = None,
+        *,
+        times: bool = False,
+        channel: int | None = None,
+        offset: float = 0.0,
+        duration: float | None = None,
+        heard: Callable[[float], None] | None = None,
+    ) -> Iterator[Segment]:
+        """What is said between the pauses of a recording of any length, as it is found, in constant memory.
+
+        Args:
+            source, rate, times, channel: as for `transcribe`.
+            offset, duration: the stretch to hear, in seconds; None is to the end. Times are from its start on.
+            heard: is called with the seconds of audio that have been read so far, each time that some are.
+
+        Raises:
+            InputError: the recording cannot be used; what was found before a damaged place is given first.
+        """
+        blocks = audio_blocks(
+            source, self.package.sample_rate, rate=rate, channel=channel, offset=offset, duration=duration
+        )
+        for segment, _ in self._decoded(_Heard(blocks, self.package.sample_rate, heard), source_name(source), times):
+            if segment.text:
+                yield segment
+
+    def transcribe_blocks(
+        self,
+        blocks: Iterable[np.ndarray],
+        name: str = "",
+        *,
+        times: bool = False,
+        heard: Callable[[float], None] | None = None,
+    ) -> Transcript:
+        """The transcript of a waveform in blocks (samples,), float32, at the package's sample rate, in constant memory.
+
+        `name` is what the recording is called in errors; for the others see `segments`.
+        """
+        sound = _Heard(blocks, self.package.sample_rate, heard)
+        segments, found = [], []
+        for segment, hypotheses in self._decoded(sound, name, times):
+            segments += [segment] if segment.text else []
+            found += [hypotheses] if self.decoder.nbest else []
+        return self._transcript(segments, sound.seconds, times, join(found, self.decoder.nbest or 1, self._boundary))
 
     def transcribe_waveforms(
         self, waveforms: Sequence[np.ndarray], names: Sequence[str] | None = None, *, times: bool = False
     ) -> list[Transcript]:
         """The transcripts of waveforms (samples,), float32, that are at the package's sample rate already.
 
-        `names` are what the recordings are called in errors.
+        Each is decoded whole. `names` are what the recordings are called in errors.
         """
         samples = [len(waveform) for waveform in waveforms]
         return self.decode_batch(self.acoustic.log_probs(waveforms), samples, names, times=times)
 
-    def log_probs(self, source: Source, rate: int | None = None) -> np.ndarray:
+    def log_probs(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """What the acoustic model says of a recording: (frames, tokens) natural logs, token 0 the blank."""
-        return self.acoustic.log_probs([self.read(source, rate)])[0]
+        blocks = audio_blocks(source, self.package.sample_rate, rate=rate, channel=channel)
+        return np.concatenate(list(self.acoustic.stream(blocks)))
 
-    def read(self, source: Source, rate: int | None = None) -> np.ndarray:
+    def read(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """A recording as the model hears it: (samples,) float32 at the package's sample rate."""
-        return read_audio(source, self.package.sample_rate, rate=rate)
+        return read_audio(source, self.package.sample_rate, rate=rate, channel=channel)
 
     def decode(self, log_probs: np.ndarray, samples: int, *, times: bool = False) -> Transcript:
         """The transcript of log-probabilities (frames, tokens) that came of so many samples."""
@@ -103,17 +176,11 @@ class Recognizer:
         Raises:
             InputError: there is NaN among them.
         """
-        case = CASES[self.package.output_case]
+        durations = [length / self.package.sample_rate for length in samples]
         transcripts = []
-        for log_probs, length, found in zip(batch, samples, self.decoder.decode(batch, names), strict=True):
-            duration = length / self.package.sample_rate
-            words = hypotheses = None
-            if times:
-                timed = self._words(log_probs, found[0], duration)
-                words = tuple(replace(word, text=case(word.text)) for word in timed)
-            if self.decoder.nbest:
-                hypotheses = tuple(replace(each, text=case(each.text)) for each in found)
-            transcripts.append(Transcript(case(found[0].text), duration, words, hypotheses))
+        for log_probs, duration, found in zip(batch, durations, self.decoder.decode(batch, names), strict=True):
+            segment = self._segment(log_probs, found[0], 0.0, duration, times)
+            transcripts.append(self._transcript([segment] if segment.text else [], duration, times, found))
         return transcripts
 
     def align(self, source: Source, text: str, rate: int | None = None) -> Transcript:
@@ -142,26 +209,60 @@ class Recognizer:
                     f"the word {written!r}: the model {package.name} has no letter for {letters}: "
                     "write it in the model's letters"
                 )
-        waveform = self.read(source, rate)
-        duration = len(waveform) / package.sample_rate
-        log_probs = self.acoustic.log_probs([waveform])[0]
-        del waveform
+        sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)
+        log_probs = np.concatenate(list(self.acoustic.stream(sound)))
         spoken = [spoken for _, spoken in words]
         try:
             found = align_words(
-                log_probs, spoken, package.tokenizer, package.seconds_per_frame, duration, package.calibration
+                log_probs, spoken, package.tokenizer, package.seconds_per_frame, sound.seconds, package.calibration
             )
         except InputError as error:
             raise InputError(f"{source_name(source)}: {error}") from None
         timed = tuple(replace(word, text=written) for word, (written, _) in zip(found, words, strict=True))
-        return Transcript(" ".join(word.text for word in timed), duration, timed)
+        return Transcript(" ".join(word.text for word in timed), sound.seconds, timed)
 
-    def _words(self, log_probs: np.ndarray, found: Hypothesis, duration: float) -> "tuple[Word, ...]":
+    def _decoded(self, sound: "_Heard", name: str, times: bool) -> Iterator[tuple[Segment, list[Hypothesis]]]:
+        """The stretches of a recording between pauses, decoded several at a time; the text of one may be empty."""
+        seconds = self.package.seconds_per_frame
+        pieces = stretches(self.acoustic.stream(sound), seconds, self._boundary)
+        while group := list(islice(pieces, GROUP if self.decoder.search else 1)):
+            batch = [log_probs for _, log_probs in group]
+            for (first, log_probs), found in zip(group, self.decoder.decode(batch, [name] * len(group)), strict=True):
+                start, end = first * seconds, (first + len(log_probs)) * seconds
+                end = min(end, sound.seconds)  # the last frame may be cut short
+                yield self._segment(log_probs, found[0], start, end, times), found
+
+    def _segment(self, log_probs: np.ndarray, found: Hypothesis, start: float, end: float, times: bool) -> Segment:
+        """What was found in frames from `start` to `end` seconds, which are narrowed to where somebody speaks."""
+        case = CASES[self.package.output_case]
+        first, last = span(log_probs, self.package.seconds_per_frame, self._boundary, end - start)
+        words = None
+        if times:
+            timed = self._words(log_probs, found, end - start)
+            if timed:
+                first, last = min(first, timed[0].start), max(last, timed[-1].end)
+            words = tuple(
+                replace(each, text=case(each.text), start=start + each.start, end=min(start + each.end, end))
+                for each in timed
+            )
+        return Segment(case(found.text), start + first, min(start + last, end), words)
+
+    def _transcript(
+        self, segments: Sequence[Segment], duration: float, times: bool, hypotheses: Sequence[Hypothesis]
+    ) -> Transcript:
+        """The transcript of segments in order, none empty, of a recording of so many seconds."""
+        case = CASES[self.package.output_case]
+        text = " ".join(segment.text for segment in segments)
+        words = tuple(word for segment in segments for word in segment.words or ()) if times else None
+        cased = tuple(replace(each, text=case(each.text)) for each in hypotheses) if self.decoder.nbest else None
+        return Transcript(text, duration, words, cased, tuple(segments))
+
+    def _words(self, log_probs: np.ndarray, found: Hypothesis, duration: float) -> tuple[Word, ...]:
         """The words of a hypothesis with their times, spelled as the search spelled them."""
         from speechrnn.decoding.alignment import align_words
 
         package = self.package
-        boundary = package.tokenizer.tokens.index(BOUNDARY)
+        boundary = self._boundary
         ends = [i for i, token in enumerate((*found.tokens, boundary)) if token == boundary]
         starts = [0, *(end + 1 for end in ends)]
         spellings = [found.tokens[start:end] for start, end in zip(starts, ends, strict=False) if end > start]
@@ -174,3 +275,22 @@ class Recognizer:
             package.calibration,
             spellings,
         )
+
+
+class _Heard:
+    """Blocks (samples,) of a waveform as they are taken, and how many `seconds` of it have been."""
+
+    def __init__(self, blocks: Iterable[np.ndarray], sample_rate: int, heard: Callable[[float], None] | None = None):
+        self._blocks, self._rate, self._heard = blocks, sample_rate, heard
+        self._samples = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._samples / self._rate
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            self._samples += len(block)
+            if self._heard:
+                self._heard(self.seconds)
+            yield block
