@@ -36,6 +36,7 @@ TRAINING = (
 # nothing of each other. Training may use everything that recognises but the command line.
 ORDER = (
     "errors",
+    "normalisers",
     "text",
     "audio",
     "manifest",

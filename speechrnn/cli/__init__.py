@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from speechrnn.errors import InputError
@@ -18,10 +18,12 @@ COMMANDS = {
     "export": "turn a training run into a model package",
     "evaluate": "transcribe a manifest and score the result",
     "score": "score hypotheses against references",
+    "report": "write a score as an HTML page, with the worst utterances to hear and see",
     "compare": "say whether one system is better than another, and how sure that is",
     "lm": "make and look at language models",
     "tune": "choose the weights of a language model for a package",
     "inspect": "show what is in a run, a manifest or a model package",
+    "completion": "print what makes a shell complete these commands",
 }
 
 
@@ -36,21 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         + "".join(f"  {name:12}{what}\n" for name, what in COMMANDS.items())
         + "\n`speechrnn COMMAND --help` shows a command's arguments and examples.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and what it runs on, and exit")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     command = parser.parse_args(argv[:1]).command
-    module = import_module(f"speechrnn.cli.{command}")
-    parser = argparse.ArgumentParser(
-        prog=f"speechrnn {command}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description=module.__doc__,
-    )
-    module.add_arguments(parser)
     for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter shall not cost the rest of the output
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return module.run(parser.parse_args(argv[1:]))
+        parser, run = load(command)
+        return run(parser.parse_args(argv[1:]))
     except InputError as error:
         print(f"speechrnn {command}: {error}", file=sys.stderr)
         return 1
@@ -78,13 +74,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def load(command: str) -> tuple[argparse.ArgumentParser, Callable[[argparse.Namespace], int]]:
+    """A command's parser, and what runs it."""
+    module = import_module(f"speechrnn.cli.{command}")
+    parser = argparse.ArgumentParser(
+        prog=f"speechrnn {command}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=module.__doc__,
+    )
+    module.add_arguments(parser)
+    return parser, module.run
+
+
 class _Version(argparse.Action):
     """argparse's own wants the version at the start of every command, and importlib.metadata takes 20 ms to import."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
+        from platform import machine, python_version, system
+
+        from speechrnn.package import bundled
 
         print(f"speechrnn {version('speechrnn')}")
+        print(f"Python {python_version()} on {system()} {machine()}")
+        for name in ("onnxruntime", "numpy", "soundfile", "soxr", "torch"):
+            try:
+                print(f"{name} {version(name)}")
+            except PackageNotFoundError:
+                print(f"{name} is not installed" + (" (for training only)" if name == "torch" else ""))
+        print(f"bundled models: {' '.join(bundled()) or 'none'}")
         parser.exit()
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from speechrnn.data.survey import Survey
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
+from speechrnn.scoring.report.pictures import log_mel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +137,7 @@ def _draw_recording(panels: Sequence[Any], waveform: np.ndarray, rate: int, titl
     lines = textwrap.wrap(title, TITLE_WIDTH, max_lines=TITLE_LINES, placeholder=" ...")
     panels[0].set_title("\n".join(lines), parse_math=False)
     panels[0].set_ylabel("amplitude")
-    decibels = log_mel(waveform, rate)
+    decibels = log_mel(waveform, rate, MEL_BINS)
     top = decibels.max()
     panels[1].imshow(
         decibels.T,
@@ -151,24 +152,6 @@ def _draw_recording(panels: Sequence[Any], waveform: np.ndarray, rate: int, titl
     hertz = [f for f in (250, 500, 1000, 2000, 4000, 8000, 16000) if f < rate / 2]
     panels[1].set_yticks(_mel(np.array(hertz)) / _mel(rate / 2) * MEL_BINS, [f"{f} Hz" for f in hertz])
     panels[1].set_ylabel("log-mel")
-
-
-def log_mel(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """The log-mel spectrogram (frames, MEL_BINS) of a waveform (samples,) in dB, to look at: 25 ms Hann windows every 10 ms.
-
-    Triangular filters from 0 Hz to half the rate on the scale 2595 log10(1 + f / 700) (O'Shaughnessy 1987, as HTK has it).
-    """
-    window, shift = round(0.025 * rate), round(0.01 * rate)
-    count = max(1, round(len(waveform) / shift))
-    padded = np.pad(waveform, ((window - shift) // 2, window + shift))  # frame i is around the middle of its shift
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::shift][:count]
-    size = 1 << (window - 1).bit_length()
-    power = np.abs(np.fft.rfft(frames * np.hanning(window + 1)[:-1], size)) ** 2
-    edges = 700 * (10 ** (np.linspace(0, _mel(rate / 2), MEL_BINS + 2) / 2595) - 1)
-    frequencies = np.fft.rfftfreq(size, 1 / rate)[:, None]
-    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
-    return 10 * np.log10(np.maximum(power @ np.clip(np.minimum(rising, falling), 0, None), 1e-10))
 
 
 def _mel(hertz: Any) -> Any:
