@@ -23,6 +23,7 @@ COMMANDS = {
     "lm": "make and look at language models",
     "tune": "choose the weights of a language model for a package",
     "inspect": "show what is in a run, a manifest or a model package",
+    "models": "say which model packages are here, fetch and pack them",
     "completion": "print what makes a shell complete these commands",
 }
 

@@ -1,4 +1,4 @@
-"""The export for sherpa-onnx: Kaldi's features in, the package's own log-probabilities out; and sherpa-onnx itself, if it is there."""
+"""The export for sherpa-onnx: the package's log-probabilities of Kaldi's features; and sherpa-onnx itself, where it is installed."""
 
 import math
 from dataclasses import replace

@@ -1,0 +1,282 @@
+"""Model packages from the net: fetched when somebody asks for an address, and known by their names from then on.
+
+An address ends in the checksum of what it stands for: ``https://example.org/frisian.tar.gz#sha256=...``. The cache is a folder of
+the user with a folder for each package, named as its archive. A package appears there whole and checked, or not at all.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from speechrnn.errors import InputError
+from speechrnn.manifest import atomic_file
+from speechrnn.package import bundled, read_package
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
+SUFFIXES = (".tar.gz", ".tgz", ".zip")
+NAME = re.compile(r"\w[\w.+-]{0,99}")
+RECORD = "fetched.json"  # beside the package's own files: where it came from, and its checksum
+LARGEST = (
+    4 << 30
+)  # bytes of an archive and of what is in it: a model of 40 MB with a language model of 1 GB is far below
+MOST_FILES = 100  # in an archive; a package has about six
+SECONDS = 30  # to wait for a server that says nothing
+BLOCK = 1 << 20  # bytes
+
+Told = Callable[[int, int | None], None]
+
+
+def cache_folder() -> Path:
+    """Where fetched packages are: $SPEECHRNN_CACHE, else speechrnn in $XDG_CACHE_HOME, else in ~/.cache."""
+    own = os.environ.get("SPEECHRNN_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "speechrnn")
+
+
+def cached() -> list[str]:
+    """The names of the fetched packages."""
+    return sorted(path.parent.name for path in cache_folder().glob(f"*/{RECORD}") if path.parent.name[0] != ".")
+
+
+def fetch(address: str, told: Told | None = None) -> Path:
+    """The folder of the package at an address, which is fetched unless it is there already.
+
+    Args:
+        address: https, or file, of a .tar.gz or .zip, ending in #sha256= and the checksum; http is for this machine only.
+        told: called with the bytes that have come and how many there will be, if that is known.
+
+    Raises:
+        InputError: it is no such address, cannot be fetched, has another checksum, is no package, or its name is taken.
+        OSError: the cache cannot be written.
+    """
+    import tempfile
+
+    url, checksum, name, suffix = _parsed(address)
+    folder = cache_folder() / name
+    if name in bundled():
+        raise InputError(f"{url}: {name!r} is the name of a bundled package: publish the archive under another name")
+    if _is_held(folder, checksum):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as work:
+        archive, unpacked = Path(work, "archive"), Path(work, "unpacked")
+        _download(url, archive, checksum, told)
+        unpacked.mkdir()
+        _unpack(url, archive, suffix, unpacked)
+        inner = list(unpacked.iterdir())
+        package = unpacked if len(inner) != 1 else inner[0]  # archives hold a folder, or the files themselves
+        try:
+            read_package(package)
+        except InputError as error:
+            raise InputError(f"{url}: not a model package: {str(error).replace(str(package), name)}") from None
+        with atomic_file(package / RECORD) as file:
+            file.write(json.dumps({"url": url, "sha256": checksum}, indent=2).encode() + b"\n")
+        try:
+            os.rename(package, folder)
+        except OSError:
+            if not _is_held(folder, checksum):  # by another process that was quicker
+                raise
+    return folder
+
+
+def pack(directory: str | os.PathLike, archive: str | os.PathLike) -> str:
+    """Write a package as .tar.gz, the same bytes for the same package. Returns their SHA-256 as 64 hexadecimal digits.
+
+    Raises:
+        InputError: it is not a package.
+        OSError: it cannot be read or written.
+    """
+    import gzip
+    import hashlib
+    import tarfile
+
+    directory, archive = Path(directory), Path(archive)
+    read_package(directory)
+    stem = _stem(archive.name) or archive.stem
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != RECORD)
+    with atomic_file(archive) as file:
+        with (
+            gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed,
+            tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for path in files:
+                member = tarfile.TarInfo(f"{stem}/{path.relative_to(directory).as_posix()}")
+                member.size = path.stat().st_size
+                with open(path, "rb") as contents:
+                    tar.addfile(member, contents)
+    with open(archive, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parsed(address: str) -> tuple[str, str, str, str]:
+    """The address without its checksum, the checksum, the package's name and the archive's suffix."""
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts: SplitResult = urlsplit(address)
+        host = parts.hostname
+    except ValueError as error:
+        raise InputError(f"model {address!r}: expected an address: {error}") from None
+    url = parts._replace(fragment="").geturl()
+    here = parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme not in ("https", "file") and not here:
+        raise InputError(f"model {url}: expected an https address, found {parts.scheme}")
+    filename = unquote(parts.path.rpartition("/")[2])
+    name = _stem(filename)
+    if not name or not NAME.fullmatch(name):
+        raise InputError(f"model {url}: expected NAME{' or NAME'.join(SUFFIXES)} at the end, found {filename!r}")
+    key, _, checksum = parts.fragment.partition("=")
+    if key != "sha256" or not re.fullmatch("[0-9a-fA-F]{64}", checksum):
+        raise InputError(
+            f"model {url}: expected #sha256= and 64 hexadecimal digits at its end, found {parts.fragment or 'none'!r}: take "
+            "them from whoever publishes it (`speechrnn models pack` prints them)"
+        )
+    return url, checksum.lower(), name, filename[len(name) :]
+
+
+def _stem(filename: str) -> str:
+    """The name of an archive without its suffix, empty where that is not one of ours."""
+    suffix = next((suffix for suffix in SUFFIXES if filename.lower().endswith(suffix)), None)
+    return filename[: -len(suffix)] if suffix else ""
+
+
+def _is_held(folder: Path, checksum: str) -> bool:
+    """Whether this very package is in the cache. Raises an InputError if another one has its name."""
+    if not folder.exists():
+        return False
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = "unknown"
+    if found != checksum:
+        raise InputError(
+            f"{folder.name}: another package of this name is there already (sha256 {found}): delete {folder} first"
+        )
+    return True
+
+
+def _download(url: str, target: Path, checksum: str, told: Told | None) -> None:
+    """Write what is at an address to a file, or raise an InputError if it cannot be had whole or is something else."""
+    import hashlib
+
+    digest, done = hashlib.sha256(), 0
+    with _connected(url) as response, open(target, "wb") as file:
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdecimal() else None
+        while True:
+            if max(done, total or 0) > LARGEST:
+                raise InputError(f"{url}: expected at most {LARGEST >> 30} GiB, found more")
+            with _net_errors(url):
+                block = response.read(BLOCK)
+            if not block:
+                break
+            done += len(block)
+            digest.update(block)
+            file.write(block)
+            if told is not None:
+                told(done, total)
+    if total is not None and done < total:
+        raise InputError(f"{url}: the connection ended after {done} of {total} bytes: try again")
+    if digest.hexdigest() != checksum:
+        raise InputError(
+            f"{url}: expected the SHA-256 {checksum}, found {digest.hexdigest()}: it is damaged, or not what was published"
+        )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Any]:
+    """The response, open. An address may redirect anywhere: what counts is the checksum."""
+    from urllib.request import Request, urlopen
+
+    with _net_errors(url):
+        response = urlopen(Request(url, headers={"User-Agent": "speechrnn"}), timeout=SECONDS)
+    with response:
+        yield response
+
+
+@contextmanager
+def _net_errors(url: str) -> Iterator[None]:
+    """What goes wrong on the way, in one line."""
+    from http.client import HTTPException
+
+    try:
+        yield
+    except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError
+        reason = getattr(error, "reason", None) or error
+        code = f"HTTP {error.code} " if hasattr(error, "code") else ""
+        raise InputError(f"{url}: cannot be fetched: {code}{' '.join(str(reason).split())}") from None
+
+
+def _unpack(url: str, archive: Path, suffix: str, target: Path) -> None:
+    """Write the files of an archive into a folder.
+
+    Nothing but plain files is taken, and each is written by ourselves to a new name below the folder: no links, no
+    devices, no modes, no owners.
+    """
+    import gzip
+    import tarfile
+    import zipfile
+    import zlib
+
+    members = _zip_members if suffix.lower() == ".zip" else _tar_members
+    left, count = LARGEST, 0
+    try:
+        for name, contents in members(url, archive):
+            count += 1
+            parts = [part for part in name.split("/") if part not in ("", ".")]
+            if not parts or ".." in parts or name[0] == "/" or re.search(r"[\\:\0]", name):
+                raise InputError(f"{url}: expected names of files in a folder, found {name!r} in the archive")
+            if count > MOST_FILES:
+                raise InputError(f"{url}: expected at most {MOST_FILES} files in the archive, found more")
+            path = target.joinpath(*parts)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = open(path, "xb")
+            except (FileExistsError, NotADirectoryError):
+                raise InputError(f"{url}: expected each file once, found {name!r} again in the archive") from None
+            with file:
+                while block := contents.read(BLOCK):
+                    left -= len(block)
+                    if left < 0:
+                        raise InputError(f"{url}: expected at most {LARGEST >> 30} GiB in the archive, found more")
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+    except (tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise InputError(f"{url}: expected an archive, found a damaged one: {error}") from None
+    except NotImplementedError as error:  # of zip's compressions, some
+        raise InputError(f"{url}: expected a plain zip archive: {error}") from None
+
+
+def _tar_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    import tarfile
+
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            if member.isdir():
+                continue
+            if not member.isreg():
+                raise InputError(f"{url}: expected plain files, found a link or device in the archive: {member.name!r}")
+            yield member.name, tar.extractfile(member)
+
+
+def _zip_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    import stat
+    import zipfile
+
+    with zipfile.ZipFile(archive) as packed:
+        for member in packed.infolist():
+            if member.is_dir():
+                continue
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
+                raise InputError(
+                    f"{url}: expected plain files, found a link or an encrypted one in the archive: {member.filename!r}"
+                )
+            with packed.open(member) as contents:
+                yield member.filename, contents
