@@ -14,7 +14,9 @@ from pathlib import Path
 
 from speechrnn.cli import positive
 from speechrnn.errors import InputError
-from speechrnn.writers import WRITERS
+from speechrnn.writers import FORMATS
+
+TIMED = [name for name, form in FORMATS.items() if form.times]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a bundled model package or the directory of one (default: the bundled one)",
     )
     parser.add_argument(
-        "--format", choices=WRITERS, help="what is written (default: what the name after -o ends in, else json)"
+        "--format", choices=TIMED, help="what is written (default: what the name after -o ends in, else json)"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to (default: stdout)")
     parser.add_argument(
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from speechrnn.recognizer import Recognizer
 
     suffix = Path(args.output or "").suffix.lower().removeprefix(".")
-    write = WRITERS[args.format or (suffix if suffix in WRITERS else "json")]
+    write = FORMATS[args.format or (suffix if suffix in TIMED else "json")].write
     transcript = Recognizer(args.model, args.threads, lm=False).align(args.audio, _read_text(args.text))
     name = source_name(args.audio)
     contents = write(name if name == "stdin" else Path(name).stem, transcript)

@@ -79,7 +79,7 @@ def test_a_text_file_with_lines_and_a_mark_of_its_encoding(align, tmp_path):
         ("a.ctm", [], "my_talk 1 0.000 0.420 ab 1.0000"),
         ("a.TextGrid", [], 'File type = "ooTextFile"'),
         ("a.srt", [], "1\n00:00:00,000 --> 00:00:01,"),
-        ("a.txt", [], '{"id": "my talk"'),
+        ("a.txt", [], '{\n  "id": "my talk"'),
         ("a.srt", ["--format", "ctm"], "my_talk 1 "),
     ],
 )

@@ -1,0 +1,287 @@
+"""The work of `speechrnn transcribe`: recordings to transcripts, in order, batched by length, over the cores.
+
+Short recordings, those that are decoded as one stretch, are read whole, a window of them at a time, and a window is sorted by
+length and cut into batches, which run beside one another, each on one thread: that fills the cores better than one batch on
+several threads. Long recordings are never in memory as a whole. Neither is a folder: two windows are, at most.
+"""
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechrnn.audio import Source, audio_blocks, channels_of, read_audio, source_name
+from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
+from speechrnn.decoding.pauses import LONGEST
+from speechrnn.errors import InputError
+from speechrnn.transcript import Segment, Transcript
+
+if TYPE_CHECKING:
+    from speechrnn.recognizer import Recognizer
+
+BATCH_SECONDS = 60.0  # of audio in a batch
+WINDOW_SECONDS = 300.0  # of audio to sort by length: 130 short files took 1.3 s in one window, 1.6 s in six
+MOST_CHANNELS = 32  # that are transcribed apart; more is a damaged header, and each costs a reading of the file
+
+
+@dataclass
+class Job:
+    """How recordings are to be transcribed.
+
+    `workers` batches run at a time. `times` asks for words with times, `each` for every channel by itself. `window` is the
+    audio to sort by length, in seconds. `raw` is the rate of headerless 16-bit samples on stdin. `heard(recording, share,
+    seconds)` is told what has been taken in of a long one, and `found(segment)` what is said in it, as soon as that is known.
+    """
+
+    recognizer: "Recognizer"
+    workers: int = 1
+    times: bool = False
+    each: bool = False
+    window: float = WINDOW_SECONDS
+    raw: int | None = None
+    heard: Callable[[Recording, float, float], None] = lambda recording, share, seconds: None
+    found: Callable[[Segment], None] | None = None
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+Result = list[Transcript] | InputError  # a transcript for each channel
+Outcome = tuple[Recording, Result]
+
+
+@dataclass
+class Sound:
+    """What was read of a recording: `waveforms` (samples,), one for each of `channels`, or none where it is long.
+
+    `channels` are counted from 0; None is the average of all. `source` is what to read a long one from.
+    """
+
+    recording: Recording
+    source: Source = None
+    channels: Sequence[int | None] = (None,)
+    waveforms: list[np.ndarray] = field(default_factory=list)
+    error: InputError | None = None
+
+    @property
+    def is_long(self) -> bool:
+        return not self.waveforms and not self.error
+
+    @property
+    def samples(self) -> int:
+        return sum(map(len, self.waveforms))
+
+
+def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
+    """What each recording says, or why it cannot be used, in order."""
+    rate = job.recognizer.package.sample_rate
+    with _submitter(job) as submit:
+        waiting: deque[Callable[[], list[Outcome]]] = deque()
+        for window in _windows(_ahead(submit, partial(_read, job), recordings, 2 * job.workers), job.window, rate):
+            begun = [(batch, submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
+            waiting.append(partial(_gather, window, begun))
+            if len(waiting) > (job.workers > 1):
+                yield from waiting.popleft()()
+        for finish in waiting:
+            yield from finish()
+
+
+Submit = Callable[..., Callable[[], Any]]  # submit(function, *arguments) gives what waits for the function's result
+
+
+@contextmanager
+def _submitter(job: Job) -> Iterator[Submit]:
+    """With one worker, work is done where its result is asked for. Otherwise it is begun at once, in the order submitted."""
+    if job.workers == 1:
+        yield partial
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(job.workers)
+    try:
+        yield lambda function, *arguments: pool.submit(function, *arguments).result
+    finally:
+        job.stopped.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(submit: Submit, function: Callable, items: Iterable, ahead: int) -> Iterator[Any]:
+    """The function's results, in order; that many are begun before they are asked for."""
+    begun: deque[Callable[[], Any]] = deque()
+    for item in items:
+        begun.append(submit(function, item))
+        if len(begun) > ahead:
+            yield begun.popleft()()
+    for result in begun:
+        yield result()
+
+
+def _read(job: Job, recording: Recording) -> Sound:
+    """All of a short recording. Of a long one, only so much is read as it takes to see that."""
+    sound = Sound(recording)
+    try:
+        sound.source = _again_and_again(recording, job.raw)
+        if job.each:
+            count = channels_of(sound.source)
+            if count > MOST_CHANNELS:
+                raise InputError(
+                    f"{source_name(sound.source)}: expected at most {MOST_CHANNELS} channels, found {count}"
+                )
+            sound.channels = list(range(count))
+        rate, duration = job.recognizer.package.sample_rate, recording.duration
+        may_be_long = duration is None or duration > LONGEST
+        for channel in sound.channels:
+            waveform = read_audio(
+                sound.source,
+                rate,
+                offset=recording.offset,
+                duration=LONGEST + 1.0 if may_be_long else duration,
+                channel=channel,
+            )
+            if may_be_long and len(waveform) > LONGEST * rate:
+                sound.waveforms.clear()
+                break
+            sound.waveforms.append(waveform)
+    except InputError as error:
+        sound.error = error
+    return sound
+
+
+def _again_and_again(recording: Recording, raw: int | None) -> Source:
+    """The recording as something that can be read more than once: a stream goes into memory or a nameless file first."""
+    if recording.path != STDIN and is_regular(recording.path):
+        return recording.path
+    if recording.path == STDIN:
+        if sys.stdin is None:
+            raise InputError("stdin: expected audio, found it closed")
+        return kept(sys.stdin.buffer, recording.name, raw)
+    try:
+        with open(recording.path, "rb") as stream:
+            return kept(stream, recording.name, None)
+    except OSError as error:
+        raise InputError(f"{recording.name}: cannot be read: {error.strerror}") from None
+
+
+def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[list[Sound]]:
+    """The sounds in lists that end where they hold so many seconds of audio."""
+    window: list[Sound] = []
+    samples = 0
+    for sound in sounds:
+        window.append(sound)
+        samples += sound.samples
+        if samples >= seconds * rate or sound.is_long:
+            yield window
+            window, samples = [], 0
+    if window:
+        yield window
+
+
+def _batches(window: Sequence[Sound], rate: int) -> Iterator[list[int]]:
+    """Places in the window, in groups of like lengths of BATCH_SECONDS or a little more; what is long by itself."""
+    batch: list[int] = []
+    samples = 0
+    for place in sorted(range(len(window)), key=lambda place: -window[place].samples):
+        sound = window[place]
+        if sound.error:
+            continue
+        if sound.is_long:
+            yield [place]
+            continue
+        batch.append(place)
+        samples += sound.samples
+        if samples >= BATCH_SECONDS * rate:
+            yield batch
+            batch, samples = [], 0
+    if batch:
+        yield batch
+
+
+def _gather(window: Sequence[Sound], begun: Sequence[tuple[list[int], Callable[[], list[Result]]]]) -> list[Outcome]:
+    """The results of a window's batches, in the order of the window."""
+    results: list[Result | None] = [sound.error for sound in window]
+    for batch, wait in begun:
+        for place, result in zip(batch, wait(), strict=True):
+            results[place] = result
+    return [(sound.recording, result) for sound, result in zip(window, results, strict=True)]
+
+
+def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
+    """They are run and decoded together. A model that gives NaN for one of them does not spoil the others."""
+    from speechrnn.decoding.frames import check
+
+    if job.stopped.is_set():
+        return [InputError("stopped") for _ in sounds]
+    if sounds[0].is_long:
+        return [_run_long(job, sounds[0])]
+    recognizer = job.recognizer
+    owners = [i for i, sound in enumerate(sounds) for _ in sound.waveforms]
+    waveforms = [waveform for sound in sounds for waveform in sound.waveforms]
+    all_log_probs = recognizer.acoustic.log_probs(waveforms)
+    errors: dict[int, InputError] = {}
+    for owner, log_probs in zip(owners, all_log_probs, strict=True):
+        try:
+            check(log_probs, len(recognizer.package.tokenizer), f"{sounds[owner].recording.name}: log-probabilities")
+        except InputError as error:
+            errors[owner] = error
+    good = [n for n, owner in enumerate(owners) if owner not in errors]
+    lengths = [len(waveforms[n]) for n in good]
+    decoded = recognizer.decode_batch([all_log_probs[n] for n in good], lengths, times=job.times)
+    results: list[Result] = [errors.get(i, []) for i in range(len(sounds))]
+    for n, transcript in zip(good, decoded, strict=True):
+        results[owners[n]].append(transcript)
+    for sound in sounds:
+        sound.waveforms.clear()
+    return results
+
+
+def _run_long(job: Job, sound: Sound) -> Result:
+    """A long recording, as it is read; its channels one after another."""
+    length = sound.recording.duration or _claimed_seconds(sound.source)
+    transcripts: list[Transcript] = []
+
+    def heard(seconds: float) -> None:
+        if job.stopped.is_set():
+            raise InputError(f"{sound.recording.name}: stopped")
+        share = (len(transcripts) + min(seconds / length, 1.0)) / len(sound.channels)
+        job.heard(sound.recording, share, seconds)
+
+    try:
+        for channel in sound.channels:
+            transcripts.append(_run_long_channel(job, sound, channel, heard))
+    except InputError as error:
+        return error
+    return transcripts
+
+
+def _run_long_channel(job: Job, sound: Sound, channel: int | None, heard: Callable[[float], None]) -> Transcript:
+    recognizer, recording = job.recognizer, sound.recording
+    stretch = {"channel": channel, "offset": recording.offset, "duration": recording.duration}
+    if job.found is None:
+        blocks = audio_blocks(sound.source, recognizer.package.sample_rate, **stretch)
+        return recognizer.transcribe_blocks(blocks, recording.name, times=job.times, heard=heard)
+    duration = 0.0
+
+    def count(seconds: float) -> None:
+        nonlocal duration
+        duration = seconds
+        heard(seconds)
+
+    segments = []
+    for segment in recognizer.segments(sound.source, times=job.times, heard=count, **stretch):
+        segments.append(segment)
+        job.found(segment)
+    return Transcript(" ".join(segment.text for segment in segments), duration, segments=tuple(segments))
+
+
+def _claimed_seconds(source: Source) -> float:
+    """How long the header says that it is; beyond all measure where it leaves that open."""
+    import soundfile
+
+    try:
+        return max(soundfile.info(source).duration, LONGEST)
+    except (soundfile.SoundFileError, OSError):
+        return LONGEST
