@@ -1,4 +1,4 @@
-"""The export for sherpa-onnx: the package's log-probabilities of Kaldi's features; and sherpa-onnx itself, where it is installed."""
+"""The export for sherpa-onnx: the package's log-probabilities of Kaldi's features; and sherpa-onnx itself, if it is there."""
 
 import math
 from dataclasses import replace
