@@ -1,18 +1,36 @@
 """speechrnn: speech recognition with deep bidirectional GRUs and CTC.
 
 >>> import speechrnn
->>> speechrnn.load("an4").transcribe("examples/letters.wav").text  # doctest: +SKIP
+>>> recognizer = speechrnn.load("an4", threads=1)
+>>> recognizer.transcribe("examples/letters.wav").text
+'S M I T H'
+>>> [(word.text, round(word.start, 2)) for word in recognizer.transcribe("examples/command.wav", times=True).words]
+[('ENTER', 0.34), ('SIX', 0.83), ('EIGHT', 1.18)]
+
+See docs/api.md.
 """
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from speechrnn.decoding.decoder import HotwordWeights, Lm
+    from speechrnn.errors import InputError
     from speechrnn.recognizer import Recognizer
-    from speechrnn.transcript import Transcript
+    from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
-__all__ = ["InputError", "Recognizer", "Transcript", "__version__", "load"]
+# Where each name is: they are imported on first use, for `import speechrnn` brings not even numpy
+_HOMES = {
+    "Recognizer": "recognizer",
+    "Transcript": "transcript",
+    "Segment": "transcript",
+    "Word": "transcript",
+    "Hypothesis": "transcript",
+    "InputError": "errors",
+}
+
+__all__ = ["Hypothesis", "InputError", "Recognizer", "Segment", "Transcript", "Word", "__version__", "load"]
 
 
 def load(
@@ -25,6 +43,8 @@ def load(
     nbest: int | None = None,
 ) -> "Recognizer":
     """A recogniser with a model package: a bundled one by its name, one in a directory, or the default one.
+
+    Several threads may use one recogniser at the same time.
 
     Args:
         name_or_path: the package; None is the default one.
@@ -43,19 +63,8 @@ def load(
 
 
 def __getattr__(name: str) -> Any:
-    """The names of the package on first use: `import speechrnn` brings not even numpy."""
-    if name == "Recognizer":
-        from speechrnn.recognizer import Recognizer
-
-        return Recognizer
-    if name == "Transcript":
-        from speechrnn.transcript import Transcript
-
-        return Transcript
-    if name == "InputError":
-        from speechrnn.errors import InputError
-
-        return InputError
+    if name in _HOMES:
+        return getattr(import_module(f"speechrnn.{_HOMES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version
 

@@ -67,6 +67,40 @@ def test_long_audio_equals_the_whole(model, seconds):
     np.testing.assert_allclose(log_probs, whole(model, waveform), atol=1e-4)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 60 * HOP), st.integers(1, 9), st.integers(0, 4), st.lists(st.integers(0, 20 * HOP), max_size=6))
+def test_a_stream_gives_the_frames_of_the_whole_however_it_is_cut(model, samples, window_frames, context_frames, cuts):
+    waveform = noise(samples)
+    taken = []
+
+    def blocks():
+        for block in np.split(waveform, np.minimum(np.cumsum(np.array(cuts, int)), samples)):
+            taken.append(len(block))
+            yield block
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acoustic, "WINDOW_SECONDS", window_frames * HOP / RATE + 1e-6)
+        patch.setattr(acoustic, "CONTEXT_SECONDS", context_frames * HOP / RATE + 1e-6)
+        pieces = []
+        for piece in model.stream(blocks()):
+            pieces.append(piece)
+            before = sum(map(len, pieces)) * HOP  # nothing is read that this window or its end does not take
+            assert sum(taken[:-1]) <= before + context_frames * HOP
+    assert max(map(len, pieces)) <= window_frames
+    np.testing.assert_array_equal(np.concatenate(pieces), concatenated(model, waveform, window_frames, context_frames))
+    np.testing.assert_allclose(np.concatenate(pieces), whole(model, waveform), atol=1e-4)
+    assert list(model.stream([])) == []
+
+
+def concatenated(model, waveform, window_frames, context_frames):
+    """What the whole waveform gives, in the same windows, each in a batch of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acoustic, "WINDOW_SECONDS", window_frames * HOP / RATE + 1e-6)
+        patch.setattr(acoustic, "CONTEXT_SECONDS", context_frames * HOP / RATE + 1e-6)
+        patch.setattr(acoustic, "BATCH_SECONDS", 0.0)
+        return model.log_probs([waveform])[0]
+
+
 def test_no_run_is_larger_than_a_batch(model, monkeypatch):
     runs = []
     run = model._run

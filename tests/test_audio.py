@@ -2,13 +2,17 @@
 
 import io
 import struct
+import subprocess
+import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import RATE, tones
 
-from speechrnn.audio import printable, read_audio, source_name
+from speechrnn import audio
+from speechrnn.audio import audio_blocks, channels_of, printable, read_audio, source_name
 from speechrnn.errors import InputError
 
 
@@ -128,6 +132,105 @@ def test_stretches_of_files_and_arrays(tmp_path):
                 read_audio(source, 8000, rate=rate, offset=offset)
         with pytest.raises(InputError, match="no samples"):
             read_audio(source, 8000, rate=rate, duration=0.0)
+
+
+def test_one_channel_of_several():
+    sound = np.stack([noise(9000, 1), noise(9000, 2), noise(9000, 3)], axis=1)
+    for source, rate in ((sound, RATE), (io.BytesIO(encoded(sound, subtype="FLOAT")), None)):
+        assert channels_of(source) == 3
+        for channel in range(3):
+            np.testing.assert_array_equal(read_audio(source, RATE, rate=rate, channel=channel), sound[:, channel])
+        for channel in (3, -1):
+            with pytest.raises(InputError, match=f"expected a channel of 0 to 2, found {channel}"):
+                read_audio(source, RATE, rate=rate, channel=channel)
+    resampled = read_audio(sound, RATE, rate=8000, channel=1)
+    np.testing.assert_array_equal(resampled, read_audio(sound[:, 1].copy(), RATE, rate=8000))
+    assert channels_of(noise(10)) == 1
+    assert channels_of(io.BytesIO(encoded(noise(10)))) == 1
+    with pytest.raises(InputError, match="expected audio"):
+        channels_of(io.BytesIO(b"no sound at all"))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_blocks_are_what_is_read_at_once(rate, channels):
+    sound = np.stack([noise(160_000, seed) for seed in range(channels)], axis=1)
+    for source, own in ((io.BytesIO(encoded(sound, rate, subtype="FLOAT")), None), (sound, rate)):
+        blocks = list(audio_blocks(source, RATE, rate=own, offset=1.0, duration=2.5))
+        assert all(block.ndim == 1 and block.dtype == np.float32 for block in blocks)
+        assert max(map(len, blocks)) <= 2 * audio.BLOCK * RATE / rate + 1000
+        whole = read_audio(source, RATE, rate=own, offset=1.0, duration=2.5)
+        np.testing.assert_array_equal(np.concatenate(blocks), whole)
+        assert abs(len(whole) - 2.5 * RATE) <= 1
+
+
+def test_resampling_as_a_stream_equals_resampling_at_once():
+    import soxr
+
+    sound = noise(200_000)
+    for rate in (8000, 22050, 48000):
+        expected = soxr.resample(sound, rate, RATE)
+        np.testing.assert_allclose(read_audio(sound, RATE, rate=rate), expected, atol=1e-6)
+
+
+def test_blocks_take_no_memory_for_the_length_of_a_recording(tmp_path):
+    path = tmp_path / "long.wav"
+    with soundfile.SoundFile(path, "w", 8000, 2, "PCM_16") as file:
+        for seed in range(20):
+            file.write(np.stack([noise(80_000, seed)] * 2, axis=1))
+    tracemalloc.start()
+    assert sum(map(len, audio_blocks(path, RATE))) == 20 * 160_000
+    assert tracemalloc.get_traced_memory()[1] < 2_000_000  # 12.8 MB as samples
+    tracemalloc.stop()
+
+
+def test_no_block_comes_after_a_sample_that_is_no_number():
+    sound = noise(100_000)
+    sound[[50_000, 99_000]] = np.nan
+    given = []
+    with pytest.raises(InputError, match="found NaN or infinity in 2 of 100000"):
+        for block in audio_blocks(sound, RATE, rate=RATE):
+            given.append(block)
+    np.testing.assert_array_equal(np.concatenate(given), sound[: 3 * audio.BLOCK])
+
+
+READ_STDIN = """
+import sys
+from speechrnn.audio import channels_of, read_audio
+try:
+    print(channels_of("-"))
+except Exception as error:
+    print(error)
+print(len(read_audio("-", 16000)))
+"""
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_stdin_may_be_a_pipe_or_a_file(tmp_path, piped):
+    path = tmp_path / "sound.wav"
+    path.write_bytes(encoded(noise(30_000)))
+    command = [sys.executable, "-c", READ_STDIN]
+    with path.open("rb") as file:
+        sound = {"input": file.read()} if piped else {"stdin": file}
+        done = subprocess.run(command, capture_output=True, check=True, **sound)
+    channels, samples = done.stdout.decode().splitlines()
+    assert channels.startswith("stdin: expected a file, to see how many") if piped else channels == "1"
+    assert samples == "30000"
+
+
+def test_what_a_pipe_gives_is_kept_on_disk_and_bounded(monkeypatch):
+    class Pipe(io.BytesIO):
+        def seekable(self):
+            return False
+
+    contents = encoded(noise(100_000))
+    monkeypatch.setattr(audio, "HELD", 10_000)
+    np.testing.assert_array_equal(read_audio(Pipe(contents), RATE), read_audio(io.BytesIO(contents), RATE))
+    monkeypatch.setattr(audio, "LONGEST_STREAM", 1 << 17)
+    with pytest.raises(InputError, match="expected at most 0 MiB from a stream: write it to a file first"):
+        read_audio(Pipe(contents), RATE)
+    with pytest.raises(InputError, match="found a stream: write it to a file first"):
+        channels_of(Pipe(contents))
 
 
 def test_file_objects_are_read_from_their_start_and_need_not_seek():

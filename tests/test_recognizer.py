@@ -1,9 +1,13 @@
 """The whole pipeline through its Python interface, and greedy decoding."""
 
 import dataclasses
+import doctest
 import io
 import itertools
 import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +115,43 @@ def test_output_case(recognizer, monkeypatch, case, text):
 def test_a_transcript_is_json_ready():
     transcript = speechrnn.Transcript("hello", 1.5)
     assert json.loads(json.dumps(transcript.to_dict())) == {"text": "hello", "duration": 1.5}
+
+
+def test_words_and_segments_are_json_ready(recognizer):
+    transcript = recognizer.transcribe(tones("go"), RATE, times=True)
+    (segment,), (word,) = transcript.segments, transcript.words
+    assert word.to_dict() == {"text": "go", "start": word.start, "end": word.end, "confidence": word.confidence}
+    assert segment.to_dict()["words"] == (word.to_dict(),)
+    read = json.loads(json.dumps(transcript.to_dict()))
+    assert read["segments"] == [{"text": "go", "start": word.start, "end": word.end, "words": [word.to_dict()]}]
+    (bare,) = recognizer.segments(tones("go"), RATE)
+    assert set(bare.to_dict()) == {"text", "start", "end"}
+
+
+@pytest.mark.parametrize("keywords", [{}, {"lm": True, "nbest": 2, "hotwords": "day", "beam": 8}])
+def test_threads_may_share_a_recogniser(package_dir, tmp_path, keywords):
+    if keywords:
+        keywords = {**keywords, "lm": build_lm(tmp_path)}
+    pairs = [("good way now", "good day now"), ("gold day", "good day"), ("now now", "now not"), ("a", "a")]
+    sounds = [np.tile(blend(*pairs[i % 4], 0.5 + 0.01 * i), 20 if i % 6 == 0 else 1) for i in range(12)]
+    alone = speechrnn.load(package_dir, 1, **keywords)
+    expected = [alone.transcribe(sound, RATE, times=True).to_dict() for sound in sounds]
+    assert any(len(each["segments"]) > 1 for each in expected)
+    shared = speechrnn.load(package_dir, 1, **keywords)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda sound: shared.transcribe(sound, RATE, times=True).to_dict(), sounds * 2))
+    assert found == expected * 2
+
+
+def test_the_examples_of_the_documentation(monkeypatch):
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(root)
+    blocks = re.findall(r"```python\n(.*?)```", (root / "docs" / "api.md").read_text(), re.DOTALL)
+    for name, text in (("speechrnn", speechrnn.__doc__), ("docs/api.md", "\n".join(blocks))):
+        test = doctest.DocTestParser().get_doctest(text, {}, name, name, 0)
+        assert len(test.examples) > 2
+        told = []
+        assert doctest.DocTestRunner().run(test, out=told.append).failed == 0, "".join(told)
 
 
 def test_errors_of_the_interface(recognizer, tmp_path):

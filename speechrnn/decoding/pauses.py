@@ -42,7 +42,7 @@ def stretches(
             is_long = is_long or len(waiting) > longest
         while is_long and len(waiting):
             active = np.flatnonzero(~quiet(waiting, boundary))
-            begin = max((active[0] if len(active) else len(waiting)) - pause // 2, 0)
+            begin = max(int(active[0] if len(active) else len(waiting)) - pause // 2, 0)
             first, waiting, active = first + begin, waiting[begin:], active - begin
             end = _pause(active, len(waiting), longest, pause)
             if end is None and len(active) and len(waiting) >= longest:
