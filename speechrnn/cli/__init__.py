@@ -70,7 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = "" if error.filename else "writing the output: "
         print(f"speechrnn {command}: {where}{error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ImportError) as error:  # Ctrl-C while a compiled module starts becomes its ImportError
+        if isinstance(error, ImportError) and not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
         print(f"speechrnn {command}: interrupted", file=sys.stderr)
         return 130
 

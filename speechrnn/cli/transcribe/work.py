@@ -2,22 +2,22 @@
 
 Short recordings, those that are decoded as one stretch, are read whole, a window of them at a time, and a window is sorted by
 length and cut into batches, which run beside one another, each on one thread: that fills the cores better than one batch on
-several threads. Long recordings are never in memory as a whole. Neither is a folder: two windows are, at most.
+several threads. Long recordings are never in memory as a whole. Neither is a folder: only the windows that keep the cores busy.
 """
 
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechrnn.audio import Source, audio_blocks, channels_of, read_audio, source_name
 from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
+from speechrnn.cli.transcribe.tasks import Task, ahead, tasks
 from speechrnn.decoding.pauses import LONGEST
 from speechrnn.errors import InputError
 from speechrnn.transcript import Segment, Transcript
@@ -65,11 +65,8 @@ class Sound:
     source: Source = None
     channels: Sequence[int | None] = (None,)
     waveforms: list[np.ndarray] = field(default_factory=list)
+    is_long: bool = False
     error: InputError | None = None
-
-    @property
-    def is_long(self) -> bool:
-        return not self.waveforms and not self.error
 
     @property
     def samples(self) -> int:
@@ -79,45 +76,21 @@ class Sound:
 def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
     """What each recording says, or why it cannot be used, in order."""
     rate = job.recognizer.package.sample_rate
-    with _submitter(job) as submit:
-        waiting: deque[Callable[[], list[Outcome]]] = deque()
-        for window in _windows(_ahead(submit, partial(_read, job), recordings, 2 * job.workers), job.window, rate):
-            begun = [(batch, submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
-            waiting.append(partial(_gather, window, begun))
-            if len(waiting) > (job.workers > 1):
-                yield from waiting.popleft()()
-        for finish in waiting:
-            yield from finish()
+    most = job.workers if job.workers > 1 else 0  # batches that are begun and not done
+    waiting: deque[tuple[list[Sound], Begun]] = deque()  # a result is small: behind a long recording many may wait
+    with tasks(job.workers, job.stopped.set) as pool:
+        for window in _windows(ahead(pool, partial(_read, job), recordings, 2 * job.workers), job.window, rate):
+            begun = [(batch, pool.submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
+            waiting.append((window, begun))
+            while len(unfinished := [task for _, begun in waiting for _, task in begun if not task.done()]) > most:
+                pool.wait(unfinished)
+            while waiting and all(task.done() for _, task in waiting[0][1]):
+                yield from _gather(*waiting.popleft())
+        for window, begun in waiting:
+            yield from _gather(window, begun)
 
 
-Submit = Callable[..., Callable[[], Any]]  # submit(function, *arguments) gives what waits for the function's result
-
-
-@contextmanager
-def _submitter(job: Job) -> Iterator[Submit]:
-    """With one worker, work is done where its result is asked for. Otherwise it is begun at once, in the order submitted."""
-    if job.workers == 1:
-        yield partial
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    pool = ThreadPoolExecutor(job.workers)
-    try:
-        yield lambda function, *arguments: pool.submit(function, *arguments).result
-    finally:
-        job.stopped.set()
-        pool.shutdown(cancel_futures=True)
-
-
-def _ahead(submit: Submit, function: Callable, items: Iterable, ahead: int) -> Iterator[Any]:
-    """The function's results, in order; that many are begun before they are asked for."""
-    begun: deque[Callable[[], Any]] = deque()
-    for item in items:
-        begun.append(submit(function, item))
-        if len(begun) > ahead:
-            yield begun.popleft()()
-    for result in begun:
-        yield result()
+Begun = Sequence[tuple[list[int], Task]]  # places in a window, and what gives their results
 
 
 def _read(job: Job, recording: Recording) -> Sound:
@@ -143,6 +116,7 @@ def _read(job: Job, recording: Recording) -> Sound:
                 channel=channel,
             )
             if may_be_long and len(waveform) > LONGEST * rate:
+                sound.is_long = True
                 sound.waveforms.clear()
                 break
             sound.waveforms.append(waveform)
@@ -200,11 +174,11 @@ def _batches(window: Sequence[Sound], rate: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _gather(window: Sequence[Sound], begun: Sequence[tuple[list[int], Callable[[], list[Result]]]]) -> list[Outcome]:
+def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
     """The results of a window's batches, in the order of the window."""
     results: list[Result | None] = [sound.error for sound in window]
-    for batch, wait in begun:
-        for place, result in zip(batch, wait(), strict=True):
+    for batch, task in begun:
+        for place, result in zip(batch, task.result(), strict=True):
             results[place] = result
     return [(sound.recording, result) for sound, result in zip(window, results, strict=True)]
 
