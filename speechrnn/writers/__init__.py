@@ -47,13 +47,11 @@ class Format(NamedTuple):
 # In the order in which the help names them. The name is also the suffix of a file.
 FORMATS = {
     "txt": Format(to_txt, "the text", times=False, joined=True),
-    "json": Format(
-        to_json, "all there is: text, words with times and confidences, stretches between pauses", True, False
-    ),
+    "json": Format(to_json, "text, stretches between pauses, words with times and confidences", True, False),
     "jsonl": Format(to_jsonl, "the same on one line for each recording", times=True, joined=True),
     "srt": Format(to_srt, "subtitles (SubRip)", times=True, joined=False),
     "vtt": Format(to_vtt, "subtitles for the web (WebVTT), with the time of each word", times=True, joined=False),
-    "tsv": Format(to_tsv, "start and end in milliseconds, and text, of each stretch between pauses", True, False),
+    "tsv": Format(to_tsv, "start and end in milliseconds and text of each stretch", True, False),
     "ctm": Format(to_ctm, "NIST's table of words, times and confidences", times=True, joined=True),
     "trn": Format(to_trn, "NIST's text with the id behind it", times=False, joined=True),
     "textgrid": Format(to_textgrid, "a tier of words, for Praat", times=True, joined=False),

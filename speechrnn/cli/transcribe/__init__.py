@@ -1,17 +1,19 @@
-"""Say what is spoken in recordings: text on stdout, or files of subtitles, word times and more.
+"""Say what is spoken in recordings: text on stdout, or files of subtitles, word
+times and more.
 
-  speechrnn transcribe talk.wav                          the text
-  speechrnn transcribe recordings/ more.flac             a line `FILE<tab>text` for each
+  speechrnn transcribe talk.wav                     the text
+  speechrnn transcribe recordings/ more.flac        a line `FILE<tab>text` each
   speechrnn transcribe talk.wav --format srt > talk.srt
   speechrnn transcribe recordings/ -o texts --format txt,srt,json
-  speechrnn transcribe recordings/ -o texts --resume     after Ctrl-C: what is missing
-  speechrnn transcribe call.wav --channels each          who says what on a telephone call
+  speechrnn transcribe recordings/ -o texts --resume      what is missing
+  speechrnn transcribe call.wav --channels each     who says what on the phone
   speechrnn transcribe talk.wav --lm books.lm --hotwords "smith,main street"
-  sox talk.mp4 -t wav - | speechrnn transcribe -
+  ffmpeg -i film.mp4 -f wav - | speechrnn transcribe -
   arecord -f S16_LE -r 16000 | speechrnn transcribe - --raw 16000
 
-wav, flac, ogg, opus, mp3, sph, aiff and au files of any sample rate and number of channels are read. A recording that cannot
-be used is named on stderr, the others are transcribed, and the exit status is 1.
+wav, flac, ogg, opus, mp3, sph, aiff and au are read, of any sample rate and
+number of channels. A recording that cannot be used is named on stderr, the
+others are transcribed, and the exit status is 1. Ctrl-C leaves what is finished.
 """
 
 import argparse
@@ -61,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_formats,
         action="extend",
         metavar="FORMAT",
-        help="one of these, or several, with commas (default: txt): "
-        + "; ".join(f"{name}: {form.what}" for name, form in FORMATS.items()),
+        help="one of those below, or several, with commas (default: txt)",
     )
     formats.proposed = list(FORMATS)  # to shells: a list with commas is no choice of argparse
     output.add_argument("-o", "--output", metavar="DIR", help="write a file for each, in folders as those of the input")
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="audio that is read before it is sorted by length and run: less takes less memory and gives the first text "
         "sooner, more is quicker for many short recordings (default: 300)",
     )
+    parser.epilog = "formats:\n" + "".join(f"  {name:10}{form.what}\n" for name, form in FORMATS.items())
     parser.set_defaults(wrong_usage=parser.error)
 
 
