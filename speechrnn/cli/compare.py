@@ -30,6 +30,7 @@ from speechrnn.scoring.significance import (
 from speechrnn.scoring.texts import Reference, read_pair
 from speechrnn.text import normaliser_label
 
+FEWEST_RESAMPLES = 100  # of one draw, the interval would be a point, and every difference significant
 SHOWN = 10  # words, and utterances, each way: what one reads
 Both = list[tuple[UtteranceScore, UtteranceScore]]  # each utterance by A and by B
 
@@ -53,12 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=RESAMPLES,
         metavar="N",
-        help=f"how often utterances and speakers are drawn (default: {RESAMPLES:,}, for steady intervals)",
+        help=f"how often utterances and speakers are drawn: {FEWEST_RESAMPLES} or more (default: {RESAMPLES:,})",
     )
     parser.add_argument("--seed", type=positive, default=1, metavar="N", help="of the draws (default: 1)")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.resamples < FEWEST_RESAMPLES:
+        raise InputError(f"--resamples: expected {FEWEST_RESAMPLES} or more, found {args.resamples}")
     first, second = _scores(args)
     both = _paired(args, first, second)
     print(f"A: {args.first}", first.words.line(), f"B: {args.second}", second.words.line(), sep="\n")

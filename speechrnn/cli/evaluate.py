@@ -30,9 +30,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from speechrnn.cli import decoding, positive
-from speechrnn.cli.score import add_how, add_output, write
+from speechrnn.cli.score import add_how, add_output, check_output, write
 from speechrnn.cli.utterances import CHUNK_SECONDS, chunks
-from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.results import append_row, git_commit, is_test_set, log_evaluation, read_rows
@@ -62,8 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.record:
         read_rows(args.record)  # a record that cannot be added to is known before the work, not after it
-    if args.details and Path(args.details).is_dir():
-        raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
+    check_output(args)
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     package = recognizer.package

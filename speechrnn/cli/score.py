@@ -67,6 +67,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_output(args)
     references, hypotheses = read_pair(args.references, args.hypotheses, args.reference_form, args.hypothesis_form)
     if hypotheses.keys().isdisjoint(references):
         raise InputError(
@@ -92,10 +93,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def check_output(args: argparse.Namespace) -> None:
+    """What the arguments of `add_output` name must be places to write to: told before the work, not after it.
+
+    Raises:
+        InputError: one is not.
+    """
+    if args.details and Path(args.details).is_dir():
+        raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
+    if args.trn and Path(args.trn).exists() and not Path(args.trn).is_dir():
+        raise InputError(f"{args.trn}: expected a folder for ref.trn and hyp.trn, found a file")
+
+
 def write(args: argparse.Namespace, result: Score) -> None:
-    """Print and write what the arguments of `add_output` ask for."""
+    """Print and write what the arguments of `add_output` ask for; trn last, for it cannot hold every id and word."""
     if args.details:
         write_atomically(args.details, result.details())
+    sys.stdout.write(result.report())
+    if args.tables:
+        from speechrnn.scoring.breakdown import tables
+
+        sys.stdout.write(tables(result))
     if args.trn:
         speakers = {utterance.id: utterance.speaker for utterance in result.utterances}
         for column, name in enumerate(("ref.trn", "hyp.trn")):
@@ -104,11 +122,6 @@ def write(args: argparse.Namespace, result: Score) -> None:
                 for utterance in result.utterances
             }
             write_atomically(Path(args.trn) / name, to_trn(texts, speakers))
-    sys.stdout.write(result.report())
-    if args.tables:
-        from speechrnn.scoring.breakdown import tables
-
-        sys.stdout.write(tables(result))
 
 
 def _warn(message: str) -> None:
@@ -122,10 +135,17 @@ def named(ids: Sequence[str]) -> str:
 
 
 def recorded_normaliser(path: str) -> str | None:
-    """The normaliser that a details file says its texts were scored with; None for any other file."""
+    """The normaliser that a details file says its texts were scored with; None for any other file.
+
+    Raises:
+        InputError: what it says is no name.
+    """
     with open(path, encoding="utf-8-sig") as file:
         line = file.readline().strip()
     try:
-        return json.loads(line).get("normaliser") if line.startswith("{") else None
-    except ValueError:
+        name = json.loads(line).get("normaliser") if line.startswith("{") else None
+    except (ValueError, RecursionError):
         return None
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"{path}, line 1: expected the name of a normaliser, found {name!r:.60}")
+    return name

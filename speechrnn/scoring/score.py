@@ -4,12 +4,13 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import inf
 
 from speechrnn.errors import InputError
 from speechrnn.scoring.errors import ErrorCounts, Pair, align_words, character_errors, count, marked, percent
 from speechrnn.scoring.sclite import align_words_as_sclite
 from speechrnn.scoring.significance import Interval, bootstrap
-from speechrnn.scoring.texts import Reference
+from speechrnn.scoring.texts import Reference, entry_of_json
 from speechrnn.text import normaliser_label, scoring_normaliser
 from speechrnn.transcript import Word
 
@@ -18,6 +19,7 @@ ALIGNMENTS: dict[str, Callable[[Sequence[str], Sequence[str]], list[list[Pair]]]
     "kaldi": align_words,
     "sclite": align_words_as_sclite,
 }
+KEYS = {"id", "reference", "hypothesis", "normaliser"}  # what every line of a details file has
 RESAMPLES = 1000  # with the seed, an end of an interval moves by 2 % of its width; 100,000 utterances take a second
 
 
@@ -176,19 +178,27 @@ def read_details(path: str | os.PathLike) -> Score:
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
-                row = json.loads(line)
-                id = row["id"]
+                if not line.strip():
+                    continue
+                where, row = f"{path}, line {number}", json.loads(line)
+                if not KEYS <= set(row):
+                    raise KeyError
+                how = (row["normaliser"], row.get("alignment", "kaldi"))
+                if not all(isinstance(name, str) for name in how):
+                    raise InputError(f"{where}: expected the names of a normaliser and an alignment, found {how}")
+                hows.add(how)
+                _, id, said = entry_of_json(where, row, "reference")
+                *_, heard = entry_of_json(where, row, "hypothesis")
                 if id in references:
-                    raise InputError(f"{path}, line {number}: the id {id!r} stands on more than one line")
-                references[id] = Reference(row["reference"], row.get("speaker", ""), row.get("duration"))
-                if row["hypothesis"] is not None:
-                    hypotheses[id] = row["hypothesis"]
-                if "recognised" in row:
-                    recognised[id] = tuple(Word(**word) for word in row["recognised"])
-                hows.add((row["normaliser"], row.get("alignment", "kaldi")))
+                    raise InputError(f"{where}: the id {id!r} stands on more than one line")
+                references[id] = said
+                if heard is not None:
+                    hypotheses[id] = heard.text
+                if row.get("recognised") is not None:
+                    recognised[id] = tuple(_word(where, **word) for word in row["recognised"])
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a details file: {error}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
             f"{path}, line {number}: expected a line of a details file, as `speechrnn evaluate --details` and "
             f"`speechrnn score --details` write it, found {line.strip()[:60]!r}"
@@ -200,3 +210,13 @@ def read_details(path: str | os.PathLike) -> Score:
     if alignment not in ALIGNMENTS:
         raise InputError(f"{path}: expected an alignment of {' or '.join(ALIGNMENTS)}, found {alignment!r}")
     return score(references, hypotheses, normaliser, alignment, recognised)
+
+
+def _word(where: str, text: str, start: float, end: float, confidence: float) -> Word:
+    word = Word(text, start, end, confidence)
+    if not isinstance(text, str) or not 0 <= start <= end < inf or not 0 <= confidence <= 1.000001:  # it may be rounded
+        raise InputError(
+            f"{where}: expected 'recognised' words with a text, a start, an end not before it in seconds, and a confidence "
+            f"of 0 to 1, found {word}"
+        )
+    return word

@@ -5,9 +5,9 @@ begins with `{`, else Kaldi text. NIST's forms are read as sclite reads them (SC
 """
 
 import json
-import math
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +187,7 @@ def _utterances(path: str | os.PathLike, lines: Sequence[Line], form: str, side:
         if all("audio_filepath" in fields and not _id(fields) for _, fields in objects):
             # The ids come from the file names
             return {u.id: Reference(u.text, u.speaker, u.duration) for u in read_manifest(path)}
-        return _by_id(_of_json(where, fields, side) for where, fields in objects)
+        return _by_id(entry_of_json(where, fields, side) for where, fields in objects)
     if form == "stm":
         utterances = _by_id(_of_segment(segment) for segment in map(parse_segment, lines) if not segment.ignored)
         if not utterances:
@@ -243,18 +243,25 @@ def _id(fields: dict) -> object:
     return fields.get("id") or fields.get("utt_id")
 
 
-def _of_json(where: str, fields: dict, side: str) -> Entry:
+def entry_of_json(where: str, fields: dict, side: str) -> Entry:
+    """An utterance of a JSON object that stands at `where`: its text is under `side`, else under "text".
+
+    Raises:
+        InputError: a key is missing or holds something else.
+    """
     if not _id(fields):
         raise InputError(f"{where}: expected an 'id' that is not empty, found the keys {', '.join(fields) or 'none'}")
     if side not in fields and "text" not in fields and not fields.get("nonspeech"):
         raise InputError(f"{where}: expected 'text' (or {side!r}), found the keys {', '.join(fields)}")
-    id, text, duration = str(_id(fields)), fields.get(side, fields.get("text", "")), fields.get("duration")
+    id, speaker, duration = str(_id(fields)), str(fields.get("speaker") or ""), fields.get("duration")
+    text = fields.get(side, fields.get("text", ""))
     if text is None and side == "hypothesis":
         return where, id, None
     if not isinstance(text, str):
         raise InputError(f"{where}: expected a text, found {text!r}")
-    if HALF.search(id + text):
-        raise InputError(f"{where}: expected characters, found half of a surrogate pair in {id + ' ' + text!r:.60}")
-    if duration is not None and (not isinstance(duration, int | float) or not 0 <= duration < math.inf):
-        raise InputError(f"{where}: expected 'duration' in seconds, found {duration!r}")
-    return where, id, Reference(text, str(fields.get("speaker") or ""), duration)
+    for value in (id, speaker, text):
+        if HALF.search(value):
+            raise InputError(f"{where}: expected characters, found half of a surrogate pair in {value!r:.60}")
+    if duration is not None and (not isinstance(duration, int | float) or not 0 <= duration <= sys.float_info.max):
+        raise InputError(f"{where}: expected 'duration' in seconds, found {duration!r:.60}")
+    return where, id, Reference(text, speaker, duration)

@@ -184,6 +184,12 @@ def test_hypotheses_in_two_forms_and_one_that_is_missing(tmp_path, compare):
     assert "b.trn: 1 utterances have no hypothesis, all their words count as deleted: 5-1" in missing
 
 
+def test_too_few_draws_for_an_interval(tmp_path, compare):
+    lines_of(tmp_path / "ref", {f"u{i}": "a b c" for i in range(8)})
+    out, err = compare("ref", "ref", "--references", "ref", "--resamples", "99", status=1)
+    assert not out and err == "speechrnn compare: --resamples: expected 100 or more, found 99\n"
+
+
 def test_details_in_another_order(tmp_path, compare):
     references, (bad, good) = made()
     write(tmp_path / "a", references, bad)

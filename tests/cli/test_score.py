@@ -134,6 +134,31 @@ def test_bad_hypotheses(tmp_path, capsys, contents, expected):
     assert str(hypothesis) in err and expected in err
 
 
+def test_outputs_that_are_no_places_to_write_to(tmp_path, capsys):
+    reference = tmp_path / "ref"
+    reference.write_text("u1 a\n")
+    for arguments, expected in (
+        (["--details", str(tmp_path)], "expected the name of a file for the details, found a directory"),
+        (["--trn", str(reference)], "expected a folder for ref.trn and hyp.trn, found a file"),
+    ):
+        assert main(["score", str(reference), str(reference), *arguments]) == 1
+        out, err = capsys.readouterr()
+        assert out == "" and err == f"speechrnn score: {arguments[1]}: {expected}\n"
+
+
+def test_the_figures_are_shown_though_trn_cannot_hold_an_id(tmp_path, capsys):
+    texts = lines(tmp_path / "texts.jsonl", {"id": "a b", "text": "x"})
+    assert main(["score", texts, texts, "--trn", str(tmp_path / "trn")]) == 1
+    out, err = capsys.readouterr()
+    assert "%WER 0.00 [ 0 / 1" in out and "'a b': expected an id without white space" in err
+
+
+def test_a_normaliser_that_is_no_name(tmp_path, capsys):
+    texts = lines(tmp_path / "texts.jsonl", {"id": "u1", "text": "x", "normaliser": 5})
+    assert main(["score", texts, texts]) == 1
+    assert capsys.readouterr().err == f"speechrnn score: {texts}, line 1: expected the name of a normaliser, found 5\n"
+
+
 def test_a_null_reference_is_an_error(tmp_path, capsys):
     details = lines(tmp_path / "d.jsonl", {"id": "u1", "reference": None, "hypothesis": "a"})
     assert main(["score", details, details]) == 1

@@ -104,6 +104,44 @@ def test_bad_details(tmp_path, contents, expected):
     assert expected in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "key, value, expected",
+    [
+        ("id", None, "expected an 'id'"),
+        ("id", "\ud800", "half of a surrogate pair"),
+        ("reference", None, "expected a text, found None"),
+        ("reference", ["a"], "expected a text, found ['a']"),
+        ("hypothesis", 5, "expected a text, found 5"),
+        ("speaker", "\ud800", "half of a surrogate pair"),
+        ("duration", "2", "expected 'duration' in seconds, found '2'"),
+        ("duration", float("nan"), "expected 'duration' in seconds, found nan"),
+        ("duration", 10**400, "expected 'duration' in seconds, found 1000"),
+        ("normaliser", 5, "expected the names of a normaliser and an alignment"),
+        ("alignment", None, "expected the names of a normaliser and an alignment"),
+        ("recognised", 5, "expected a line of a details file"),
+        ("recognised", [{"text": "a"}], "expected a line of a details file"),
+        ("recognised", [{"text": 1, "start": 0, "end": 1, "confidence": 1}], "expected 'recognised' words"),
+        ("recognised", [{"text": "a", "start": 2, "end": 1, "confidence": 1}], "expected 'recognised' words"),
+        ("recognised", [{"text": "a", "start": 0, "end": 1, "confidence": 7}], "expected 'recognised' words"),
+    ],
+)
+def test_a_value_of_the_details_that_is_none(tmp_path, key, value, expected):
+    rows = [json.loads(line) for line in score(REFERENCES, {"u1": "hello"}, "upper").details().splitlines()]
+    rows[1][key] = value
+    path = tmp_path / "details.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError) as error:
+        read_details(path)
+    assert str(error.value).startswith(f"{path}, line 2: ") and expected in str(error.value)
+
+
+def test_details_that_nest_without_end(tmp_path):
+    path = tmp_path / "details.jsonl"
+    path.write_text("[" * 200_000)
+    with pytest.raises(InputError, match="line 1: expected a line of a details file"):
+        read_details(path)
+
+
 def test_unknown_normaliser():
     with pytest.raises(InputError, match="'lower'"):
         score({"u": Reference("a")}, {"u": "a"}, "lower")
