@@ -1,10 +1,12 @@
 """Subtitles, broken as subtitlers break them: SubRip and WebVTT."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from speechrnn.transcript import Transcript, Word
 from speechrnn.writers.stretches import milliseconds, phrases
+
+if TYPE_CHECKING:
+    from speechrnn.transcript import Transcript, Word
 
 # What subtitlers keep to (the BBC's and Netflix's guides agree within a little)
 LINE = 42  # characters
@@ -18,11 +20,11 @@ class Subtitle(NamedTuple):
 
     start: float
     end: float
-    lines: list[list[Word]]
+    lines: "list[list[Word]]"
     channel: int
 
 
-def to_srt(id: str, *channels: Transcript) -> str:
+def to_srt(id: str, *channels: "Transcript") -> str:
     """SubRip subtitles, ended by pauses where there are some; see `subtitles`. Of several channels, each begins `1: `."""
     cues = []
     for number, cue in enumerate(_merged(channels, len("1: ")), start=1):
@@ -33,7 +35,7 @@ def to_srt(id: str, *channels: Transcript) -> str:
     return "\n".join(cues)
 
 
-def to_vtt(id: str, *channels: Transcript) -> str:
+def to_vtt(id: str, *channels: "Transcript") -> str:
     """WebVTT: the same subtitles, a time before each word but the first, and the confidences in a note before each.
 
     Of several channels each is a voice, `<v Channel 1>`.
@@ -61,7 +63,7 @@ def to_vtt(id: str, *channels: Transcript) -> str:
 ESCAPED = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
-def subtitles(transcript: Transcript, channel: int = 1, indent: int = 0) -> Iterator[Subtitle]:
+def subtitles(transcript: "Transcript", channel: int = 1, indent: int = 0) -> Iterator[Subtitle]:
     """The words as subtitles of at most LINES lines of LINE characters, in order, none over another.
 
     A subtitle ends at a pause of PAUSE seconds, or else, when the next word does not fit into its lines or its LONGEST
@@ -75,7 +77,7 @@ def subtitles(transcript: Transcript, channel: int = 1, indent: int = 0) -> Iter
         yield Subtitle(group[0].start, end, _lines(group, indent), channel)
 
 
-def _merged(channels: Sequence[Transcript], indent: int) -> list[Subtitle]:
+def _merged(channels: "Sequence[Transcript]", indent: int) -> list[Subtitle]:
     """The subtitles of all channels by their start."""
     if len(channels) == 1:
         return list(subtitles(channels[0]))
@@ -83,7 +85,7 @@ def _merged(channels: Sequence[Transcript], indent: int) -> list[Subtitle]:
     return sorted(found, key=lambda cue: cue.start)
 
 
-def _parts(phrase: Sequence[Word], indent: int) -> Iterator[list[Word]]:
+def _parts(phrase: "Sequence[Word]", indent: int) -> "Iterator[list[Word]]":
     """What is said between two pauses, cut to what a subtitle can hold."""
     group: list[Word] = []
     for word in phrase:
@@ -98,7 +100,7 @@ def _parts(phrase: Sequence[Word], indent: int) -> Iterator[list[Word]]:
         yield group
 
 
-def _lines(words: Sequence[Word], indent: int) -> list[list[Word]]:
+def _lines(words: "Sequence[Word]", indent: int) -> "list[list[Word]]":
     """The words in one line, or in two of like length if both fit, or else in as many as it takes.
 
     The first line has `indent` characters less.
@@ -121,7 +123,7 @@ def _lines(words: Sequence[Word], indent: int) -> list[list[Word]]:
     return lines
 
 
-def _width(words: Sequence[Word]) -> int:
+def _width(words: "Sequence[Word]") -> int:
     """Characters, with a space between words."""
     return sum(len(word.text) for word in words) + len(words) - 1
 

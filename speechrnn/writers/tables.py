@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from speechrnn.transcript import Transcript
 from speechrnn.writers.stretches import milliseconds, stretches, turns
 
+if TYPE_CHECKING:
+    from speechrnn.transcript import Transcript
 
-def to_txt(id: str, *channels: Transcript) -> str:
+
+def to_txt(id: str, *channels: "Transcript") -> str:
     """The text on a line, or on one for each segment of a long recording. Of several channels, a line a turn: `1: hello`."""
     if len(channels) > 1:
         return "".join(f"{turn.channel}: {turn.text}\n" for turn in turns(channels))
@@ -17,7 +19,7 @@ def to_txt(id: str, *channels: Transcript) -> str:
     return f"{channels[0].text}\n"
 
 
-def to_json(id: str, *channels: Transcript) -> str:
+def to_json(id: str, *channels: "Transcript") -> str:
     """An object with `id`, `text`, `duration`, `segments` and `words`, a line for each entry of a list."""
     lines = []
     for name, value in _fields(id, channels).items():
@@ -29,7 +31,7 @@ def to_json(id: str, *channels: Transcript) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def to_jsonl(id: str, *channels: Transcript) -> str:
+def to_jsonl(id: str, *channels: "Transcript") -> str:
     """The same object on one line."""
     return _json(_fields(id, channels)) + "\n"
 
@@ -38,7 +40,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _fields(id: str, channels: Sequence[Transcript]) -> dict[str, Any]:
+def _fields(id: str, channels: "Sequence[Transcript]") -> dict[str, Any]:
     """Seconds to the millisecond. Of several channels, everything is in the order of time and says which it comes from."""
     several = len(channels) > 1
     said = stretches(channels)
@@ -75,7 +77,7 @@ def _fields(id: str, channels: Sequence[Transcript]) -> dict[str, Any]:
     return fields
 
 
-def to_tsv(id: str, *channels: Transcript) -> str:
+def to_tsv(id: str, *channels: "Transcript") -> str:
     """`start end text` with tabs, as whisper writes it: milliseconds, a line for each stretch between pauses, under a header.
 
     Of several channels `channel` stands before the text.
@@ -88,7 +90,7 @@ def to_tsv(id: str, *channels: Transcript) -> str:
     return "".join(rows)
 
 
-def to_ctm(id: str, *channels: Transcript) -> str:
+def to_ctm(id: str, *channels: "Transcript") -> str:
     """NIST's CTM: `id channel start duration word confidence` a line. White space in the id becomes `_`."""
     name = "_".join(id.split()) or "audio"
     rows = []
@@ -102,7 +104,7 @@ def to_ctm(id: str, *channels: Transcript) -> str:
     return "".join(rows)
 
 
-def to_trn(id: str, *channels: Transcript) -> str:
+def to_trn(id: str, *channels: "Transcript") -> str:
     """NIST's trn: `text (id)`, or of several channels `text (id-1)` and so on. What an id cannot hold there becomes `_`."""
     name = "_".join(id.translate({ord("("): " ", ord(")"): " "}).split()) or "audio"
     if len(channels) == 1:

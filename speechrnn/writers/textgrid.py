@@ -1,10 +1,14 @@
 """Praat's TextGrid."""
 
-from speechrnn.transcript import Transcript
+from typing import TYPE_CHECKING
+
 from speechrnn.writers.stretches import milliseconds
 
+if TYPE_CHECKING:
+    from speechrnn.transcript import Transcript
 
-def to_textgrid(id: str, *channels: Transcript) -> str:
+
+def to_textgrid(id: str, *channels: "Transcript") -> str:
     """The long form: an interval tier `words`, or `channel 1`, `channel 2`..., with empty intervals between words."""
     names = ["words"] if len(channels) == 1 else [f"channel {n}" for n in range(1, len(channels) + 1)]
     length = max(_length(transcript) for transcript in channels)
@@ -29,12 +33,12 @@ def to_textgrid(id: str, *channels: Transcript) -> str:
     return "".join(lines)
 
 
-def _length(transcript: Transcript) -> int:
+def _length(transcript: "Transcript") -> int:
     """Milliseconds up to the end of the recording and of its last word."""
     return max([round(transcript.duration * 1000), *(milliseconds(word)[1] for word in transcript.words or ())])
 
 
-def _intervals(transcript: Transcript, length: int) -> list[tuple[int, int, str]]:
+def _intervals(transcript: "Transcript", length: int) -> list[tuple[int, int, str]]:
     """(start, end, text) of words and of what lies between them, in milliseconds, from 0 to the length without a gap."""
     intervals: list[tuple[int, int, str]] = []
     at = 0

@@ -13,7 +13,7 @@ times and more.
 
 wav, flac, ogg, opus, mp3, sph, aiff and au are read, of any sample rate and
 number of channels. A recording that cannot be used is named on stderr, the
-others are transcribed, and the exit status is 1. Ctrl-C leaves what is finished.
+others are transcribed, and the exit status is 1. Ctrl-C leaves what is done.
 """
 
 import argparse

@@ -8,7 +8,6 @@ from pathlib import Path
 from speechrnn.audio import printable, source_name
 from speechrnn.cli.transcribe.inputs import Recording
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
 from speechrnn.transcript import Segment, Transcript
 from speechrnn.writers import FORMATS
 
@@ -91,6 +90,8 @@ class Files:
 
     def write(self, recording: Recording, channels: Sequence[Transcript]) -> None:
         """Write what is missing, or everything where files may be replaced."""
+        from speechrnn.manifest import write_atomically
+
         paths = self.paths(recording)
         for name in self.formats if self._replace else self.missing(recording):
             write_atomically(paths[name], FORMATS[name].write(printable(recording.id), *channels))
