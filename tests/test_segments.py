@@ -226,6 +226,8 @@ def test_the_n_best_texts_of_a_long_recording(package_dir, tmp_path):
     scores = [each.score for each in transcript.hypotheses]
     assert len(scores) == 3 and scores == sorted(scores, reverse=True)
     assert len({each.text for each in transcript.hypotheses}) == 3
+    (nothing,) = recognizer.transcribe(silence(40), RATE).hypotheses
+    assert (nothing.text, nothing.tokens, nothing.score) == ("", (), 0.0)
     first, second, *_ = (each.score for each in recognizer.transcribe(one, RATE).hypotheses)
     assert scores[0] - scores[1] == pytest.approx(first - second, abs=1e-3)  # one of the sentences is the second best
 

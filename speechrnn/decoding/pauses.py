@@ -113,5 +113,6 @@ def _joined(score: float, last: tuple | None, boundary: int | None) -> Hypothesi
     for part in parts:
         between = [boundary] if tokens and part.tokens and boundary is not None else []
         tokens += [*between, *part.tokens]
-    acoustic, language = sum(part.acoustic for part in parts), sum(part.language for part in parts)
+    acoustic = sum((part.acoustic for part in parts), 0.0)
+    language = sum((part.language for part in parts), 0.0)
     return Hypothesis(text, tuple(tokens), score, acoustic, language)
