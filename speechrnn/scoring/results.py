@@ -103,6 +103,7 @@ def _about(row: dict) -> str:
         "parameters": _number(row.get("parameters"), ",d"),
         "decoding": row["decoding"],
         "normaliser": row["normaliser"],
+        "alignment": row.get("alignment"),
         "utterances": row["utterances"],
     }
     return "; ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)

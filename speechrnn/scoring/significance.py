@@ -79,7 +79,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 1,
 ) -> Interval | None:
-    """The 95 % interval of a total error rate in percent; None where there are fewer than `FEWEST` to draw from.
+    """The 95 % interval of a total error rate in percent; None where fewer than `FEWEST` of what is drawn have words.
 
     It is the percentile interval, with the percentiles farther out the fewer there are to draw from (Hesterberg, "What
     teachers should know about the bootstrap", The American Statistician 69, 2015): Student's t in place of the normal
@@ -92,7 +92,7 @@ def bootstrap(
     """
     units = _units((errors, reference), groups)
     wrong, words = resampled(units, resamples, seed)
-    return _interval(100 * wrong[words > 0] / words[words > 0], units)  # a draw without a word has no rate
+    return _interval(100 * wrong[words > 0] / words[words > 0], _number(units))  # a draw without a word has no rate
 
 
 def paired_bootstrap(
@@ -112,7 +112,8 @@ def paired_bootstrap(
     drawn = resampled(units, resamples, seed)
     ours, theirs, words = drawn[:, drawn[2] > 0]
     change = theirs - ours
-    interval = _interval(100 * change / words, units)
+    number = _number(units)
+    interval = _interval(100 * change / words, number)
     if interval is None:
         return None
     total, other, length = units.sum(axis=1)
@@ -123,11 +124,11 @@ def paired_bootstrap(
         points=float(100 * (other - total) / length),
         interval=interval,
         relative=float(100 * (other - total) / total) if total else None,
-        relative_interval=_interval(100 * change / ours, units) if ours.all() else None,
+        relative_interval=_interval(100 * change / ours, number) if ours.all() else None,
         improvement=float((draws + better - worse) / (2 * draws)),
-        p=2 * NORMAL.cdf(_narrowed(NORMAL.inv_cdf(against), units.shape[1])),
-        first=_interval(100 * ours / words, units),
-        second=_interval(100 * theirs / words, units),
+        p=2 * NORMAL.cdf(_narrowed(NORMAL.inv_cdf(against), number)),
+        first=_interval(100 * ours / words, number),
+        second=_interval(100 * theirs / words, number),
     )
 
 
@@ -156,11 +157,16 @@ def resampled(units: np.ndarray, resamples: int = RESAMPLES, seed: int = 1) -> n
     return np.concatenate(totals, axis=1)
 
 
-def _interval(values: np.ndarray, units: np.ndarray) -> Interval | None:
-    """The interval of resampled values; None of too few units, or without a value."""
-    if units.shape[1] < FEWEST or not len(values):
+def _number(units: np.ndarray) -> int:
+    """How many of the units (columns, units) have reference words, the last column: the others say hardly anything."""
+    return int(np.count_nonzero(units[-1]))
+
+
+def _interval(values: np.ndarray, number: int) -> Interval | None:
+    """The interval of resampled values; None of too few units with words, or without a value."""
+    if number < FEWEST or not len(values):
         return None
-    share = NORMAL.cdf(_widened(NORMAL.inv_cdf((1 - LEVEL) / 2), units.shape[1]))
+    share = NORMAL.cdf(_widened(NORMAL.inv_cdf((1 - LEVEL) / 2), number))
     low, high = np.quantile(values, [share, 1 - share])
     return Interval(float(low), float(high))
 

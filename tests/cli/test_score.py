@@ -134,6 +134,15 @@ def test_bad_hypotheses(tmp_path, capsys, contents, expected):
     assert str(hypothesis) in err and expected in err
 
 
+def test_forms_that_the_names_do_not_tell(tmp_path, capsys):
+    reference, hypothesis = tmp_path / "spoken", tmp_path / "heard.txt"
+    reference.write_text("talk A ann 0 2 <o> a b\n")
+    hypothesis.write_text("talk A 0.1 0.2 a\ntalk A 0.5 0.2 c\n")
+    forms = ["--reference-form", "stm", "--hypothesis-form", "ctm"]
+    assert main(["score", str(reference), str(hypothesis), *forms]) == 0
+    assert "%WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]" in capsys.readouterr().out
+
+
 def test_outputs_that_are_no_places_to_write_to(tmp_path, capsys):
     reference = tmp_path / "ref"
     reference.write_text("u1 a\n")

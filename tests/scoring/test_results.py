@@ -20,6 +20,7 @@ def row(seed, substitutions, **other):
         "parameters": 5123456,
         "minutes": 61.7,
         "normaliser": "upper",
+        "alignment": "kaldi",
         "decoding": "greedy",
         "utterances": 130,
         "words": {"insertions": 3, "deletions": 3, "substitutions": substitutions, "reference": 773},
@@ -43,7 +44,8 @@ the number of processors and the character errors.
 
 ### gru
 
-training data: train.jsonl, more.jsonl; parameters: 5,123,456; decoding: greedy; normaliser: upper; utterances: 130
+training data: train.jsonl, more.jsonl; parameters: 5,123,456; decoding: greedy; normaliser: upper; \
+alignment: kaldi; utterances: 130
 
 | seed | WER % | 95 % by utterances | by speakers | words | CER % | minutes | RTF | date | commit |
 |---|---|---|---|---|---|---|---|---|---|
@@ -69,7 +71,7 @@ def test_what_is_not_known_is_a_dash_and_no_rate_is_not_available():
     text = render([row(None, 0, **unknown | {"words": nothing, "characters": nothing})])
     assert "| - | n/a | - | - | [ 2 / 0, 2 ins, 0 del, 0 sub ] | n/a | - | - | 2026-02-03 | - |\n" in text
     assert "One seed (n = 1): WER n/a; CER n/a.\n" in text
-    assert "\ndecoding: greedy; normaliser: upper; utterances: 130\n" in text
+    assert "\ndecoding: greedy; normaliser: upper; alignment: kaldi; utterances: 130\n" in text
     assert "nan" not in text and "None" not in text
 
 

@@ -65,7 +65,7 @@ def test_too_few_to_draw_from_have_no_interval():
 
 
 def test_utterances_without_a_word():
-    low, high = ends(bootstrap([1, 0, 0, 1, 0, 0, 0], [2, 0, 0, 3, 0, 0, 0]))
+    low, high = ends(bootstrap([1] * 6 + [0] * 40, [2, 2, 2, 3, 3, 3] + [0] * 40))  # 16 of the draws hold no word
     assert (low, high) == pytest.approx((100 / 3, 50))
 
 
@@ -96,6 +96,16 @@ def test_the_same_system_twice():
     same = paired_bootstrap([1, 0, 2, 0, 1, 0, 3], [1, 0, 2, 0, 1, 0, 3], [9] * 7)
     assert (same.points, ends(same.interval), same.improvement, same.p) == (0, (0, 0), 0.5, 1.0)
     assert not same.is_significant
+
+
+@pytest.mark.parametrize("spoken, known", [(1, False), (5, False), (6, True)])
+def test_units_without_a_word_are_none_to_draw_from(spoken, known):
+    words = [4] * spoken + [0] * 20
+    errors, none = [1] * spoken + [0] * 20, [0] * (spoken + 20)
+    speakers = [str(i) for i in range(spoken + 20)]
+    for groups in (None, speakers):
+        assert (bootstrap(errors, words, groups) is not None) == known
+        assert (paired_bootstrap(errors, none, words, groups) is not None) == known
 
 
 def test_nothing_is_relative_to_no_error():
