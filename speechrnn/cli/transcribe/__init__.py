@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--model",
-        metavar="NAME|PATH",
-        help="a bundled model package or the directory of one (default: the bundled one)",
+        metavar="NAME|PATH|URL",
+        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: the bundled one)",
     )
     parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
     parser.add_argument(
@@ -177,8 +177,8 @@ def _transcribe(
                     report.finished(recording, sizes[recording], None if error else result[0].duration)
     except KeyboardInterrupt:
         report.close()
-        done = report.done + report.failures
-        report.summary(f"{left}; interrupted before {len(found) - done} more")
+        more = len(found) - there - report.done - report.failures
+        report.summary(f"{left}; interrupted before {more} more")
         raise
     finally:
         report.close()
