@@ -4,6 +4,7 @@ An address ends in the checksum of what it stands for: ``https://example.org/fri
 the user with a folder for each package, named as its archive. A package appears there whole and checked, or not at all.
 """
 
+import errno
 import json
 import os
 import re
@@ -248,6 +249,11 @@ def _unpack(url: str, archive: Path, suffix: str, target: Path) -> None:
                 file.flush()
                 os.fsync(file.fileno())
     except (tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{url}: expected an archive, found a damaged one: {reason}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # zipfile seeks to where a damaged directory points, even before the start
+            raise
         raise InputError(f"{url}: expected an archive, found a damaged one: {error}") from None
     except NotImplementedError as error:  # of zip's compressions, some
         raise InputError(f"{url}: expected a plain zip archive: {error}") from None

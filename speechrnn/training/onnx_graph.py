@@ -59,7 +59,6 @@ def network(g: "Graph", model: CTCModel, x: str, lengths: str, count: str, outpu
     x = g.add("Transpose", x, perm=[1, 0, 2])  # (frames, batch, width), as ONNX's recurrences want it
     for layer in model.layers:
         x = recurrent_layer(g, layer, x, lengths, count)
-    # The last layer stays float16 beside int8: it is small, and nothing after it evens out what rounding does
     x = linear(g, x, g.weight(model.output.weight), model.output.bias)
     x = g.add("Transpose", x, perm=[1, 0, 2])
     g.add("LogSoftmax", x, axis=-1, output="log_probs")
