@@ -77,14 +77,17 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
         InputError: there is none, or it cannot be used.
     """
     path = Path(source)
-    if (path / "checkpoints").is_dir() or (path.is_file() and path.suffix == ".pt"):
+    if path.is_file() or path.suffix == ".pt" or (path.is_dir() and not (path / "model.json").is_file()):
         checkpoint = find_checkpoint(path)
         model = load_model(checkpoint, dtype)
         config = config_from_dict(checkpoint.config, str(source))
         return Trained(model, Tokenizer(checkpoint.tokens), describe(config, checkpoint, model))
-    if path.is_dir() and not (path / "model.json").is_file():
-        find_checkpoint(path)  # says what is missing
-    package = read_package(find_package(source))
+    try:
+        package = read_package(find_package(source))
+    except InputError as error:
+        if path.is_dir() or "://" in str(source):
+            raise
+        raise InputError(f"{error}, nor a run's folder or a checkpoint") from None
     model = read_model(package)
     round_weights(model, dtype)
     description = json.loads((package.directory / "model.json").read_text(encoding="utf-8"))

@@ -172,6 +172,18 @@ def test_a_folder_without_a_run_is_named(tmp_path):
     assert not (tmp_path / "package").exists()
 
 
+def test_what_is_neither_run_nor_checkpoint_nor_package_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for source, message in [
+        ("absent", "model 'absent': expected the directory of a model package.*nor a run's folder or a checkpoint"),
+        ("absent.pt", "absent.pt: expected a checkpoint of a training run, found no such file"),
+        (tmp_path / "notes.txt", "notes.txt: not a checkpoint, or damaged"),
+        ("https://example.org/a.zip", "expected #sha256="),
+    ]:
+        with pytest.raises(InputError, match=message):
+            export(source, tmp_path / "package")
+
+
 def test_a_graph_that_differs_from_torch_is_not_written(run, tmp_path, monkeypatch):
     def other_weights(model, dtype):
         with torch.no_grad():
