@@ -17,7 +17,7 @@ from speechrnn.package import Package, find_package, read_package
 from speechrnn.text import BOUNDARY, normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
-GROUP = 16  # stretches that are searched together: one by one it takes three times as long (docs/api.md)
+GROUP = 16  # stretches that are searched together: one by one takes more than twice as long, 32 save a fifth of it
 
 CASES = {"lower": str.lower, "upper": str.upper, "as_is": str}
 

@@ -16,7 +16,7 @@ from speechrnn.transcript import Hypothesis
 
 BLANK = 0
 LONGEST = 30.0  # seconds of a stretch: as long as an utterance of the usual corpora; what is no longer is left whole
-PAUSE = 0.6  # seconds: cut there, texts are better than whole with a language model; at 0.8 less so (docs/api.md)
+PAUSE = 0.6  # seconds: hardly ever inside a word, and a language model finds better texts than of longer stretches (docs/api.md)
 
 
 def quiet(log_probs: np.ndarray, boundary: int | None) -> np.ndarray:
