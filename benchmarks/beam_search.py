@@ -192,7 +192,8 @@ def prepare(args, folder):
     """The job of the decoders, written into a folder, the references, and the seconds of audio."""
     from speechrnn.decoding.arpa import read_arpa
     from speechrnn.manifest import read_manifest
-    from speechrnn.package import find_package, read_package
+    from speechrnn.package import read_package
+    from speechrnn.package_cache import find_package
     from speechrnn.text import normaliser
 
     package = read_package(find_package(args.model))

@@ -181,6 +181,25 @@ def _is_array(source: Source) -> bool:
     return hasattr(source, "__array__")  # numpy's own, and torch's tensors
 
 
+class _Steady:
+    """A binary file for libsndfile, in which seeking to where nothing can be changes nothing.
+
+    A damaged header sends it before the file's start; what then is raised within its callback would be printed as a traceback.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return self._file.tell()
+
+
 @contextmanager
 def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
     import soundfile
@@ -189,7 +208,7 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)
     try:
-        sound = soundfile.SoundFile(file)
+        sound = soundfile.SoundFile(_Steady(file))
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph, aiff, au), found another format or a damaged file "

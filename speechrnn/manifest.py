@@ -83,8 +83,8 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def read_manifest(path: str | os.PathLike) -> list[Utterance]:
-    """Read and check a manifest.
+def read_manifest(path: str | os.PathLike, *, texts: bool = True) -> list[Utterance]:
+    """Read and check a manifest. Without `texts`, utterances may be without one: they are to be transcribed.
 
     Raises:
         InputError: it cannot be read, is empty, or a line is not an utterance: the line, the expectation and what was found.
@@ -103,7 +103,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
     utterances = [
-        _parse(f"{path}, line {n}", line, path.parent) for n, line in enumerate(lines, start=1) if line.strip()
+        _parse(f"{path}, line {n}", line, path.parent, texts) for n, line in enumerate(lines, start=1) if line.strip()
     ]
     if not utterances:
         raise InputError(f"{path}: expected a manifest (JSON lines), found no utterance in it")
@@ -115,7 +115,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     return utterances
 
 
-def _parse(where: str, line: str, folder: Path) -> Utterance:
+def _parse(where: str, line: str, folder: Path, texts: bool) -> Utterance:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
@@ -124,7 +124,7 @@ def _parse(where: str, line: str, folder: Path) -> Utterance:
         raise InputError(f"{where}: expected a JSON object with 'audio_filepath', found {line[:60]!r}")
     text = fields.get("text", "")
     nonspeech = bool(fields.get("nonspeech", False))
-    if not isinstance(text, str) or (not text.strip() and not nonspeech):
+    if not isinstance(text, str) or (texts and not text.strip() and not nonspeech):
         raise InputError(f"{where}: expected a 'text' that is not empty (or 'nonspeech': true), found {text!r}")
     if text.strip() and nonspeech:
         raise InputError(f"{where}: marked as nonspeech, and yet it has a text: {text!r}")

@@ -166,37 +166,6 @@ def bundled() -> list[str]:
     return sorted(path.parent.name for path in BUNDLED.glob("*/model.json"))
 
 
-def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
-    """The directory of a package: of the default one, of a bundled or a fetched one by its name, of the one at an address (see
-    `speechrnn.package_cache`, which fetches it), or the directory given.
-
-    A name goes before a directory of the same name; ``./an4`` is always the directory.
-
-    Raises:
-        InputError: there is none of it; the names are listed. Or the address cannot be fetched.
-    """
-    wanted = DEFAULT if name_or_path is None else os.fspath(name_or_path)
-    names = bundled()
-    if wanted in names:
-        return BUNDLED / wanted
-    from speechrnn import package_cache  # here, for it needs this module, and who takes the default never needs it
-
-    if "://" in wanted:
-        return package_cache.fetch(wanted)
-    fetched = package_cache.cached()
-    if wanted in fetched:
-        return package_cache.cache_folder() / wanted
-    if name_or_path is not None and os.path.isdir(wanted):
-        return Path(wanted)
-    if os.path.isfile(wanted):
-        raise InputError(f"model {wanted!r}: expected the directory of a model package, found a file: name its folder")
-    others = f", a fetched one ({', '.join(fetched)})" if fetched else ""
-    raise InputError(
-        f"model {wanted!r}: expected the directory of a model package, its address, or a bundled name "
-        f"({', '.join(names) or 'none is bundled here'}){others}, found neither"
-    )
-
-
 def write_package(
     directory: str | os.PathLike,
     model_onnx: bytes,

@@ -1,4 +1,4 @@
-"""Model packages from the net: fetched when somebody asks for an address, and known by their names from then on.
+"""Where model packages are: bundled, in a folder, or fetched when somebody asks for an address, and known by name from then on.
 
 An address ends in the checksum of what it stands for: ``https://example.org/frisian.tar.gz#sha256=...``. The cache is a folder of
 the user with a folder for each package, named as its archive. A package appears there whole and checked, or not at all.
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from speechrnn import package as packages
 from speechrnn.errors import InputError
 from speechrnn.manifest import atomic_file
 from speechrnn.package import bundled, read_package
@@ -31,6 +32,35 @@ SECONDS = 30  # to wait for a server that says nothing
 BLOCK = 1 << 20  # bytes
 
 Told = Callable[[int, int | None], None]
+
+
+def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
+    """The directory of a package: of the default one, of a bundled or a fetched one by its name, of the one at an address,
+    which is fetched, or the directory given.
+
+    A name goes before a directory of the same name; ``./an4`` is always the directory.
+
+    Raises:
+        InputError: there is none of it; the names are listed. Or the address cannot be fetched.
+    """
+    wanted = packages.DEFAULT if name_or_path is None else os.fspath(name_or_path)
+    names = bundled()
+    if wanted in names:
+        return packages.BUNDLED / wanted
+    if "://" in wanted:
+        return fetch(wanted)
+    fetched = cached()
+    if wanted in fetched:
+        return cache_folder() / wanted
+    if name_or_path is not None and os.path.isdir(wanted):
+        return Path(wanted)
+    if os.path.isfile(wanted):
+        raise InputError(f"model {wanted!r}: expected the directory of a model package, found a file: name its folder")
+    others = f", a fetched one ({', '.join(fetched)})" if fetched else ""
+    raise InputError(
+        f"model {wanted!r}: expected the directory of a model package, its address, or a bundled name "
+        f"({', '.join(names) or 'none is bundled here'}){others}, found neither"
+    )
 
 
 def cache_folder() -> Path:

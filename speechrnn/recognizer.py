@@ -13,7 +13,8 @@ from speechrnn.audio import Source, audio_blocks, read_audio, source_name
 from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
-from speechrnn.package import Package, find_package, read_package
+from speechrnn.package import Package, read_package
+from speechrnn.package_cache import find_package
 from speechrnn.text import BOUNDARY, normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 

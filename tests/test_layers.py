@@ -42,6 +42,7 @@ ORDER = (
     "manifest",
     "transcript",
     "package",
+    "package_cache",
     "acoustic",
     "decoding",
     "recognizer",

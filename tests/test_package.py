@@ -9,7 +9,8 @@ from conftest import DESCRIPTION, TOKENS
 
 from speechrnn import package
 from speechrnn.errors import InputError
-from speechrnn.package import find_package, read_package, write_decoder, write_package
+from speechrnn.package import read_package, write_decoder, write_package
+from speechrnn.package_cache import find_package
 from speechrnn.text import Tokenizer
 
 

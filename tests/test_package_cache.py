@@ -17,8 +17,8 @@ from conftest import RATE, tones
 import speechrnn
 from speechrnn import package_cache
 from speechrnn.errors import InputError
-from speechrnn.package import find_package, read_package
-from speechrnn.package_cache import cached, fetch, pack
+from speechrnn.package import read_package
+from speechrnn.package_cache import cached, fetch, find_package, pack
 
 
 @pytest.fixture(autouse=True)

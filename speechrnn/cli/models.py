@@ -92,8 +92,7 @@ def _fetch(address: str) -> int:
 
 
 def _pack(name: str, output: str | None) -> int:
-    from speechrnn.package import find_package
-    from speechrnn.package_cache import pack
+    from speechrnn.package_cache import find_package, pack
 
     directory = find_package(name)
     archive = Path(output or f"{directory.resolve().name}.tar.gz")

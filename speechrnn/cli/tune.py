@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from functools import partial
 
     from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
-    from speechrnn.package import WEIGHTS, find_package, read_package, write_decoder
+    from speechrnn.package import WEIGHTS, read_package, write_decoder
+    from speechrnn.package_cache import find_package
 
     _check(args)
     package = read_package(find_package(args.package))
@@ -87,7 +88,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _taken(name: str) -> dict[str, Any]:
     """The decoder's description of a tuned package."""
-    from speechrnn.package import WEIGHTS, find_package, read_package
+    from speechrnn.package import WEIGHTS, read_package
+    from speechrnn.package_cache import find_package
 
     package = read_package(find_package(name))
     if missing := [key for key in WEIGHTS if key not in package.decoder]:

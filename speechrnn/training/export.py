@@ -16,7 +16,8 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
-from speechrnn.package import FORMAT, find_package, read_package, write_package
+from speechrnn.package import FORMAT, read_package, write_package
+from speechrnn.package_cache import find_package
 from speechrnn.text import BOUNDARY, Tokenizer
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from speechrnn.errors import InputError
 from speechrnn.nn.model import CTCModel
-from speechrnn.package import bundled, find_package, read_package
+from speechrnn.package import bundled, read_package
+from speechrnn.package_cache import find_package
 from speechrnn.text import Tokenizer
 from speechrnn.training.export import find_checkpoint
 from speechrnn.training.onnx_weights import read_weights

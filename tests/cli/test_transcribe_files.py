@@ -143,6 +143,12 @@ def test_a_manifest_is_its_utterances_with_their_offsets(transcribe, tmp_path):
     assert tree(tmp_path / "out") == {"first.trn": "one (first)\n", "speaker/second.trn": "two (speaker/second)\n"}
 
 
+def test_a_manifest_needs_no_texts(transcribe, tmp_path):
+    write(tmp_path / "a.wav", "one")
+    (tmp_path / "a.jsonl").write_text('{"audio_filepath": "a.wav"}\n')
+    assert transcribe(tmp_path / "a.jsonl")[:2] == (0, "a\tone\n")
+
+
 def test_a_long_stretch_of_a_manifest(transcribe, tmp_path):
     text = "on and on it goes " * 10  # 36 s
     write(tmp_path / "all.wav", "before " + text + "after")

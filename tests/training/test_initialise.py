@@ -18,7 +18,8 @@ from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
-from speechrnn.package import find_package, write_package
+from speechrnn.package import write_package
+from speechrnn.package_cache import find_package
 from speechrnn.text import Tokenizer
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
 from speechrnn.training.config import Config

@@ -57,7 +57,8 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
 
 def text_normaliser(args: argparse.Namespace):
     """The normaliser that the arguments name, and the package, None if none is named."""
-    from speechrnn.package import find_package, read_package
+    from speechrnn.package import read_package
+    from speechrnn.package_cache import find_package
 
     package = read_package(find_package(args.model)) if args.model else None
     return normaliser(args.normaliser or (package.normaliser if package else "raw")), package

@@ -126,7 +126,7 @@ def _in_manifest(path: str) -> Iterator[Recording | InputError]:
     from speechrnn.manifest import read_manifest
 
     try:
-        utterances = read_manifest(path)
+        utterances = read_manifest(path, texts=False)
     except InputError as error:
         yield error
         return
