@@ -41,11 +41,11 @@ def write_atomically(path: str | os.PathLike, contents: str | bytes | memoryview
         OSError: it cannot be written.
     """
     contents = contents.encode("utf-8") if isinstance(contents, str) else contents
-    path = Path(os.path.realpath(path))
+    path = Path(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(contents)
         return
-    with atomic_file(path) as file:
+    with atomic_file(Path(os.path.realpath(path))) as file:
         file.write(contents)
 
 

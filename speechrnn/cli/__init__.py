@@ -31,6 +31,10 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 all was done, 1 something could not be used, 2 wrong usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # None where it is closed
+    if sys.stdout is None:
+        print("speechrnn: expected a standard output for the results, found it closed", file=sys.stderr)
+        return 1
     parser = argparse.ArgumentParser(
         prog="speechrnn",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from speechrnn.cli import positive
-from speechrnn.cli.score import named, recorded_normaliser
+from speechrnn.cli.score import named, recorded_how
 from speechrnn.errors import InputError
 from speechrnn.scoring.errors import marked, percent
 from speechrnn.scoring.score import ALIGNMENTS, Score, UtteranceScore, read_details, score
@@ -30,6 +30,7 @@ from speechrnn.scoring.significance import (
 from speechrnn.scoring.texts import Reference, read_pair
 from speechrnn.text import normaliser_label
 
+MOST_RESAMPLES = 1_000_000  # a minute for a thousand utterances
 FEWEST_RESAMPLES = 100  # of one draw, the interval would be a point, and every difference significant
 SHOWN = 10  # words, and utterances, each way: what one reads
 Both = list[tuple[UtteranceScore, UtteranceScore]]  # each utterance by A and by B
@@ -60,8 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.resamples < FEWEST_RESAMPLES:
-        raise InputError(f"--resamples: expected {FEWEST_RESAMPLES} or more, found {args.resamples}")
+    if not FEWEST_RESAMPLES <= args.resamples <= MOST_RESAMPLES:
+        limits = f"{FEWEST_RESAMPLES} to {MOST_RESAMPLES:,}"
+        raise InputError(f"--resamples: expected {limits}, found {args.resamples}")
     first, second = _scores(args)
     both = _paired(args, first, second)
     print(f"A: {args.first}", first.words.line(), f"B: {args.second}", second.words.line(), sep="\n")
@@ -77,7 +79,7 @@ def _scores(args: argparse.Namespace) -> list[Score]:
     names = (args.first, args.second)
     details = [] if args.references else [_details(name) for name in names]
     pairs = [read_pair(args.references, name) for name in names] if args.references else []
-    recorded = [each.normaliser for each in details] or [recorded_normaliser(name) for name in names]
+    recorded = [each.normaliser for each in details] or [recorded_how(name).get("normaliser") for name in names]
     normaliser = args.normaliser or _agreed(names, recorded, "--normaliser") or "raw"
     alignment = args.alignment or _agreed(names, [each.alignment for each in details], "--alignment") or "kaldi"
     scores = [_again(each, normaliser, alignment) for each in details]
@@ -91,7 +93,7 @@ def _scores(args: argparse.Namespace) -> list[Score]:
             (result.extra, "have no reference and do not score"),
         ):
             if ids:
-                told = f"{name}: {len(ids)} utterances {what}: {named(ids)}"
+                told = f"{name}: {len(ids)} utterances {what}: {named(list(ids))}"
                 print(f"speechrnn compare: warning: {told}", file=sys.stderr)
     return scores
 

@@ -61,16 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.record:
         read_rows(args.record)  # a record that cannot be added to is known before the work, not after it
-    check_output(args)
+    check_output(args, args.manifest)
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     package = recognizer.package
-    transcripts, timing = _transcribe(recognizer, utterances, times=bool(args.details), alone=args.latency)
+    transcripts, timing = _transcribe(recognizer, utterances, times=bool(args.details or args.export), alone=args.latency)
     result = score(
         {utterance.id: _reference(utterance, transcripts.get(utterance.id)) for utterance in utterances},
         {id: transcript.text for id, transcript in transcripts.items()},
         args.normaliser or package.normaliser,
-        args.alignment,
+        args.alignment or "kaldi",
         {id: transcript.words for id, transcript in transcripts.items() if transcript.words is not None},
     )
     if is_test_set(args.manifest):
@@ -138,11 +138,11 @@ def _say(message: str) -> None:
 
 def _command_line(args: argparse.Namespace) -> str:
     words = ["speechrnn", "evaluate", args.model, args.manifest]
-    for option in ("details", "trn", "record", "system", "threads", "normaliser"):
+    for option in ("details", "export", "record", "system", "threads", "normaliser"):
         value = getattr(args, option)
         if value is not None:
             words += [f"--{option}", str(value)]
-    if args.alignment != "kaldi":
+    if args.alignment:
         words += ["--alignment", args.alignment]
     words += [f"--{option}" for option in ("tables", "latency") if getattr(args, option)]
     return shlex.join(words + decoding.command_line(args))
@@ -180,7 +180,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
         "date": _now(),
         "commit": git_commit([args.record, Path(args.record).with_name("RESULTS.md")]),
         "system": args.system or _system(recognizer, result),
-        "manifest": Path(args.manifest).name,
+        "manifest": "/".join(Path(args.manifest).parts[-2:]),  # an4/test.jsonl: there is more than one test.jsonl
         "seed": package.training.get("seed"),
         "data": package.training.get("data"),
         "parameters": package.training.get("parameters"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speechrnn.cli import positive
+from speechrnn.cli.score import not_over
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--model: expected --manifest beside it, which names the recordings, found none")
     if Path(args.output).is_dir():
         raise InputError(f"{args.output}: expected the name of a file for the page, found a directory")
+    not_over(args.output, args.details, *([args.manifest] if args.manifest else []))
     score = read_details(args.details)
     sources = {each.id: each for each in read_manifest(args.manifest)} if args.manifest else {}
     if sources and not any(each.id in sources for each in score.utterances):

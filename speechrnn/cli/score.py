@@ -12,7 +12,7 @@ score. Both are named in a warning.
   speechrnn score test.jsonl hypotheses.txt
   speechrnn score --normaliser english --details details.jsonl text hyp.txt
   speechrnn score --alignment sclite --tables ref.stm hyp.ctm
-  speechrnn score details.jsonl details.jsonl --trn for_sclite
+  speechrnn score details.jsonl details.jsonl --export for_sclite
 """
 
 import argparse
@@ -24,7 +24,7 @@ from pathlib import Path
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 from speechrnn.scoring.score import ALIGNMENTS, Score, score
-from speechrnn.scoring.texts import FORMS, read_pair, to_trn
+from speechrnn.scoring.texts import FORMS, read_pair
 from speechrnn.text import SCORING_NORMALISERS
 
 NAMED_AT_MOST = 10  # ids in one warning: enough to find the cause
@@ -50,8 +50,7 @@ def add_how(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
-        default="kaldi",
-        help="how words are aligned: with the fewest errors (default), or as NIST's sclite does",
+        help="how words are aligned: with the fewest errors (kaldi, the default), or as NIST's sclite does",
     )
 
 
@@ -62,23 +61,26 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--details", metavar="FILE", help="write a JSON line an utterance: texts, alignment, counts")
     parser.add_argument(
-        "--trn", metavar="FOLDER", help="write ref.trn and hyp.trn, normalised, as NIST's sclite reads them"
+        "--export",
+        metavar="FOLDER",
+        help="write the normalised texts for Kaldi (.txt) and NIST's sclite (.trn; .stm and .ctm)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    check_output(args)
+    check_output(args, args.references, args.hypotheses)
     references, hypotheses = read_pair(args.references, args.hypotheses, args.reference_form, args.hypothesis_form)
+    if not references:
+        raise InputError(f"{args.references}: expected references, found none")
     if hypotheses.keys().isdisjoint(references):
         raise InputError(
             f"{args.hypotheses}: expected the ids of {args.references} (such as {next(iter(references))!r}), "
-            f"found none of them (but such as {next(iter(hypotheses), None)!r}); "
+            f"found {f'none of them (but such as {next(iter(hypotheses))!r})' if hypotheses else 'no hypothesis'}; "
             "`speechrnn evaluate` transcribes and scores a manifest by its ids"
         )
-    normaliser = (
-        args.normaliser or recorded_normaliser(args.hypotheses) or recorded_normaliser(args.references) or "raw"
-    )
-    result = score(references, hypotheses, normaliser, args.alignment)
+    recorded = recorded_how(args.references) | recorded_how(args.hypotheses)
+    normaliser = args.normaliser or recorded.get("normaliser", "raw")
+    result = score(references, hypotheses, normaliser, args.alignment or recorded.get("alignment", "kaldi"))
     if result.missing:
         _warn(
             f"{len(result.missing)} of {len(references)} utterances have no hypothesis in {args.hypotheses}, "
@@ -87,26 +89,34 @@ def run(args: argparse.Namespace) -> int:
     if result.extra:
         _warn(
             f"{len(result.extra)} of {len(hypotheses)} hypotheses have no reference in {args.references} "
-            f"and do not score: {named(result.extra)}"
+            f"and do not score: {named(list(result.extra))}"
         )
     write(args, result)
     return 0
 
 
-def check_output(args: argparse.Namespace) -> None:
-    """What the arguments of `add_output` name must be places to write to: told before the work, not after it.
+def check_output(args: argparse.Namespace, *inputs: str) -> None:
+    """What the arguments of `add_output` name must be places to write to, and no inputs: told before the work, not after it.
 
     Raises:
         InputError: one is not.
     """
     if args.details and Path(args.details).is_dir():
         raise InputError(f"{args.details}: expected the name of a file for the details, found a directory")
-    if args.trn and Path(args.trn).exists() and not Path(args.trn).is_dir():
-        raise InputError(f"{args.trn}: expected a folder for ref.trn and hyp.trn, found a file")
+    not_over(args.details, *inputs)
+    if args.export and Path(args.export).exists() and not Path(args.export).is_dir():
+        raise InputError(f"{args.export}: expected a folder for ref.trn, hyp.trn and the others, found a file")
+
+
+def not_over(output: str | None, *inputs: str) -> None:
+    """Raises an InputError if the file to be written is one of those that are read."""
+    for path in inputs:
+        if output and Path(output).is_file() and Path(path).exists() and Path(output).samefile(path):
+            raise InputError(f"{output}: expected another file to write to than is read")
 
 
 def write(args: argparse.Namespace, result: Score) -> None:
-    """Print and write what the arguments of `add_output` ask for; trn last, for it cannot hold every id and word."""
+    """Print and write what the arguments of `add_output` ask for; other forms last: they cannot hold every id and word."""
     if args.details:
         write_atomically(args.details, result.details())
     sys.stdout.write(result.report())
@@ -114,14 +124,11 @@ def write(args: argparse.Namespace, result: Score) -> None:
         from speechrnn.scoring.breakdown import tables
 
         sys.stdout.write(tables(result))
-    if args.trn:
-        speakers = {utterance.id: utterance.speaker for utterance in result.utterances}
-        for column, name in enumerate(("ref.trn", "hyp.trn")):
-            texts = {
-                utterance.id: " ".join(pair[column] for pair in utterance.alignment if pair[column] is not None)
-                for utterance in result.utterances
-            }
-            write_atomically(Path(args.trn) / name, to_trn(texts, speakers))
+    if args.export:
+        from speechrnn.scoring.exchange import files
+
+        for name, contents in files(result):
+            write_atomically(Path(args.export) / name, contents)
 
 
 def _warn(message: str) -> None:
@@ -134,18 +141,20 @@ def named(ids: Sequence[str]) -> str:
     return " ".join(ids[:NAMED_AT_MOST]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def recorded_normaliser(path: str) -> str | None:
-    """The normaliser that a details file says its texts were scored with; None for any other file.
+def recorded_how(path: str) -> dict[str, str]:
+    """The normaliser and the alignment that a details file says it was scored with; nothing for any other file.
 
     Raises:
-        InputError: what it says is no name.
+        InputError: what it says are no names.
     """
     with open(path, encoding="utf-8-sig") as file:
         line = file.readline().strip()
     try:
-        name = json.loads(line).get("normaliser") if line.startswith("{") else None
+        fields = json.loads(line) if line.startswith("{") else {}
     except (ValueError, RecursionError):
-        return None
-    if name is not None and not isinstance(name, str):
-        raise InputError(f"{path}, line 1: expected the name of a normaliser, found {name!r:.60}")
-    return name
+        return {}
+    how = {key: fields[key] for key in ("normaliser", "alignment") if fields.get(key) is not None}
+    for key, name in how.items():
+        if not isinstance(name, str) or (key == "alignment" and name not in ALIGNMENTS):
+            raise InputError(f"{path}, line 1: expected the name of {key!r}, found {name!r:.60}")
+    return how

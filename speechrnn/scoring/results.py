@@ -5,17 +5,18 @@ import os
 import re
 import statistics
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 from speechrnn.scoring.errors import ErrorCounts, percent
 
-# A row with the same three replaces the older one.
-KEY = ("system", "manifest", "seed")
+# A row with the same of all of these replaces the older one.
+KEY = ("system", "manifest", "seed", "normaliser", "alignment", "decoding")
 # What a row must hold to be rendered; "words" and "characters" hold the fields of ErrorCounts.
-REQUIRED = (*KEY, "date", "normaliser", "decoding", "utterances", "words", "characters", "command")
+REQUIRED = (*KEY, "date", "utterances", "words", "characters", "command")
 
 INTRODUCTION = """\
 # Results
@@ -57,15 +58,33 @@ def read_rows(path: str | os.PathLike) -> list[dict]:
 
 
 def append_row(path: str | os.PathLike, row: dict) -> None:
-    """Add a row to a results.jsonl in place of an older one of the same system, manifest and seed; render RESULTS.md.
+    """Add a row to a results.jsonl in place of an older one with the same `KEY`; render RESULTS.md.
 
     Raises:
         InputError: the file holds something else than rows of results; it is left as it is.
     """
     path = Path(path)
-    rows = [old for old in read_rows(path) if any(old[key] != row[key] for key in KEY)] + [row]
-    write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-    write_atomically(path.with_name("RESULTS.md"), render(rows, path.name))
+    with _alone(path):
+        rows = [old for old in read_rows(path) if any(old[key] != row[key] for key in KEY)] + [row]
+        write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_atomically(path.with_name("RESULTS.md"), render(rows, path.name))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else adds a row meanwhile: seeds may be evaluated side by side. (Windows has no flock: there it is up to luck.)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def render(rows: Sequence[dict], source: str = "results.jsonl") -> str:
@@ -77,10 +96,15 @@ def render(rows: Sequence[dict], source: str = "results.jsonl") -> str:
     for manifest in dict.fromkeys(row["manifest"] for row in rows):
         parts.append(f"\n## {manifest}\n")
         of_manifest = [row for row in rows if row["manifest"] == manifest]
-        for system in dict.fromkeys(row["system"] for row in of_manifest):
-            seeds = [row for row in of_manifest if row["system"] == system]
-            parts.append(_section(system, sorted(seeds, key=lambda row: (row["seed"] is None, row["seed"] or 0))))
+        for how in dict.fromkeys(map(_how, of_manifest)):
+            seeds = [row for row in of_manifest if _how(row) == how]
+            parts.append(_section(how[0], sorted(seeds, key=lambda row: (row["seed"] is None, row["seed"] or 0))))
     return "".join(parts)
+
+
+def _how(row: dict) -> tuple[str, ...]:
+    """What the rows of one table have in common, the system first."""
+    return tuple(row[key] for key in KEY if key not in ("manifest", "seed"))
 
 
 def _section(system: str, rows: Sequence[dict]) -> str:
@@ -103,7 +127,7 @@ def _about(row: dict) -> str:
         "parameters": _number(row.get("parameters"), ",d"),
         "decoding": row["decoding"],
         "normaliser": row["normaliser"],
-        "alignment": row.get("alignment"),
+        "alignment": row["alignment"],
         "utterances": row["utterances"],
     }
     return "; ".join(f"{name}: {value}" for name, value in facts.items() if value is not None)

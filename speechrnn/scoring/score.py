@@ -1,9 +1,10 @@
 """The score of a set of utterances: every text, its alignment and its errors, and what is printed and written of them."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import inf
 
 from speechrnn.errors import InputError
@@ -45,13 +46,13 @@ class UtteranceScore:
 class Score:
     """The scored utterances of a set, the normaliser that both texts went through and how their words were aligned.
 
-    `extra` are the ids of the hypotheses that have no reference: they do not score.
+    `extra` are the hypotheses, by id, that have no reference: they do not score.
     """
 
     normaliser: str
     alignment: str
     utterances: list[UtteranceScore]
-    extra: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> ErrorCounts:
@@ -105,7 +106,9 @@ class Score:
         """One JSON line an utterance: id, texts as they were given, the marked alignment, the error counts and what is known
         of its speaker, duration and recognised words. `read_details` makes the score of it again."""
         how = {"normaliser": self.normaliser, "alignment": self.alignment}
-        return "".join(json.dumps(_row(utterance) | how, ensure_ascii=False) + "\n" for utterance in self.utterances)
+        rows = map(_row, self.utterances)
+        extra = ({"id": id, "reference": None, "hypothesis": text} for id, text in self.extra.items())
+        return "".join(json.dumps(row | how, ensure_ascii=False) + "\n" for row in itertools.chain(rows, extra))
 
 
 def _row(utterance: UtteranceScore) -> dict:
@@ -134,7 +137,7 @@ def score(
     """Score hypotheses against references, both by utterance id, after the named normaliser.
 
     Every reference scores: one without a hypothesis as if nothing had been recognised. A hypothesis without a reference
-    does not score: its id stands in `extra`.
+    does not score: it stands in `extra`.
 
     Args:
         alignment: how words are aligned, one of `ALIGNMENTS`.
@@ -162,7 +165,9 @@ def score(
             references.items(), ALIGNMENTS[alignment](wanted, found), character_errors(wanted, found), strict=True
         )
     ]
-    return Score(normaliser, alignment, utterances, tuple(id for id in hypotheses if id not in references))
+    return Score(
+        normaliser, alignment, utterances, {id: text for id, text in hypotheses.items() if id not in references}
+    )
 
 
 def read_details(path: str | os.PathLike) -> Score:
@@ -189,9 +194,10 @@ def read_details(path: str | os.PathLike) -> Score:
                 hows.add(how)
                 _, id, said = entry_of_json(where, row, "reference")
                 *_, heard = entry_of_json(where, row, "hypothesis")
-                if id in references:
+                if id in references or id in hypotheses:
                     raise InputError(f"{where}: the id {id!r} stands on more than one line")
-                references[id] = said
+                if said is not None:
+                    references[id] = said
                 if heard is not None:
                     hypotheses[id] = heard.text
                 if row.get("recognised") is not None:

@@ -81,6 +81,9 @@ def bootstrap(
 ) -> Interval | None:
     """The 95 % interval of a total error rate in percent; None where fewer than `FEWEST` of what is drawn have words.
 
+    None as well where there is no error: every draw would have none, and the interval would be a point. (Of n words without
+    an error, the rule of three says at most 300 / n percent.)
+
     It is the percentile interval, with the percentiles farther out the fewer there are to draw from (Hesterberg, "What
     teachers should know about the bootstrap", The American Statistician 69, 2015): Student's t in place of the normal
     distribution. Of 8 speakers they are the 0.6th and the 99.4th, of 100 the 2.3rd and the 97.7th.
@@ -91,6 +94,8 @@ def bootstrap(
         resamples: how often as many utterances, or speakers, are drawn with replacement.
     """
     units = _units((errors, reference), groups)
+    if not units[0].any():
+        return None
     wrong, words = resampled(units, resamples, seed)
     return _interval(100 * wrong[words > 0] / words[words > 0], _number(units))  # a draw without a word has no rate
 

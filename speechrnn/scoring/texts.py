@@ -255,8 +255,8 @@ def entry_of_json(where: str, fields: dict, side: str) -> Entry:
         raise InputError(f"{where}: expected 'text' (or {side!r}), found the keys {', '.join(fields)}")
     id, speaker, duration = str(_id(fields)), str(fields.get("speaker") or ""), fields.get("duration")
     text = fields.get(side, fields.get("text", ""))
-    if text is None and side == "hypothesis":
-        return where, id, None
+    if text is None and (side == "hypothesis" or isinstance(fields.get("hypothesis"), str)):
+        return where, id, None  # recognised as nothing, or a hypothesis that has no reference
     if not isinstance(text, str):
         raise InputError(f"{where}: expected a text, found {text!r}")
     for value in (id, speaker, text):

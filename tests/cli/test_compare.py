@@ -187,7 +187,7 @@ def test_hypotheses_in_two_forms_and_one_that_is_missing(tmp_path, compare):
 def test_too_few_draws_for_an_interval(tmp_path, compare):
     lines_of(tmp_path / "ref", {f"u{i}": "a b c" for i in range(8)})
     out, err = compare("ref", "ref", "--references", "ref", "--resamples", "99", status=1)
-    assert not out and err == "speechrnn compare: --resamples: expected 100 or more, found 99\n"
+    assert not out and err == "speechrnn compare: --resamples: expected 100 to 1,000,000, found 99\n"
 
 
 def test_details_in_another_order(tmp_path, compare):

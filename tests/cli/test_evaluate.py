@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import nist
 import numpy as np
 import onnxruntime
 import pytest
@@ -189,7 +190,7 @@ def test_record(dev, package_dir, tmp_path, capsys):
         assert main(command) == 0  # replaces its row
     rows = read_rows(record)
     assert [row["seed"] for row in rows] == [1, 2]
-    assert rows[0]["system"] == "a tone" and rows[0]["manifest"] == "dev.jsonl"
+    assert rows[0]["system"] == "a tone" and rows[0]["manifest"] == f"{dev.parent.name}/dev.jsonl"
     assert rows[0]["words"] == {"insertions": 1, "deletions": 0, "substitutions": 1, "reference": 7}
     assert rows[0]["seconds"] == 4.8 and rows[0]["rtf"] > 0
     assert rows[0]["onnxruntime"] == onnxruntime.__version__
@@ -259,3 +260,17 @@ def test_another_normaliser_and_sclites_alignment(dev, package_dir, capsys):
     out = capsys.readouterr().out
     assert "normaliser: raw\nalignment: sclite\n" in out
     assert not out.startswith(REPORT.partition("\n")[0])  # references in capitals, hypotheses in small letters
+
+
+def test_exported_texts_and_times_are_those_that_sclite_counts(dev, package_dir, tmp_path, capsys):
+    folder = tmp_path / "files"
+    assert main(["evaluate", str(package_dir), str(dev), "--alignment", "sclite", "--export", str(folder)]) == 0
+    assert {path.name for path in folder.iterdir()} == {f"{a}.{b}" for a in ("ref", "hyp") for b in ("txt", "trn")} | {
+        "ref.stm",
+        "hyp.ctm",
+    }
+    line = capsys.readouterr().out.partition("\n")[0]
+    assert nist.totals("-r", folder / "ref.trn", "trn", "-h", folder / "hyp.trn", "trn", "-i", "spu_id").line() == line
+    assert nist.totals("-r", folder / "ref.stm", "stm", "-h", folder / "hyp.ctm", "ctm").line() == line
+    assert main(["score", str(folder / "ref.txt"), str(folder / "hyp.txt"), "--alignment", "sclite"]) == 0
+    assert capsys.readouterr().out.partition("\n")[0] == line

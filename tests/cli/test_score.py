@@ -148,7 +148,7 @@ def test_outputs_that_are_no_places_to_write_to(tmp_path, capsys):
     reference.write_text("u1 a\n")
     for arguments, expected in (
         (["--details", str(tmp_path)], "expected the name of a file for the details, found a directory"),
-        (["--trn", str(reference)], "expected a folder for ref.trn and hyp.trn, found a file"),
+        (["--export", str(reference)], "expected a folder for ref.trn, hyp.trn and the others, found a file"),
     ):
         assert main(["score", str(reference), str(reference), *arguments]) == 1
         out, err = capsys.readouterr()
@@ -157,7 +157,7 @@ def test_outputs_that_are_no_places_to_write_to(tmp_path, capsys):
 
 def test_the_figures_are_shown_though_trn_cannot_hold_an_id(tmp_path, capsys):
     texts = lines(tmp_path / "texts.jsonl", {"id": "a b", "text": "x"})
-    assert main(["score", texts, texts, "--trn", str(tmp_path / "trn")]) == 1
+    assert main(["score", texts, texts, "--export", str(tmp_path / "trn")]) == 1
     out, err = capsys.readouterr()
     assert "%WER 0.00 [ 0 / 1" in out and "'a b': expected an id without white space" in err
 
@@ -165,13 +165,34 @@ def test_the_figures_are_shown_though_trn_cannot_hold_an_id(tmp_path, capsys):
 def test_a_normaliser_that_is_no_name(tmp_path, capsys):
     texts = lines(tmp_path / "texts.jsonl", {"id": "u1", "text": "x", "normaliser": 5})
     assert main(["score", texts, texts]) == 1
-    assert capsys.readouterr().err == f"speechrnn score: {texts}, line 1: expected the name of a normaliser, found 5\n"
+    assert capsys.readouterr().err == f"speechrnn score: {texts}, line 1: expected the name of 'normaliser', found 5\n"
 
 
-def test_a_null_reference_is_an_error(tmp_path, capsys):
-    details = lines(tmp_path / "d.jsonl", {"id": "u1", "reference": None, "hypothesis": "a"})
+def test_a_null_reference_is_an_error_but_beside_a_hypothesis(tmp_path, capsys):
+    details = lines(tmp_path / "d.jsonl", {"id": "u1", "reference": None, "text": "a"})
     assert main(["score", details, details]) == 1
     assert "line 1: expected a text, found None" in capsys.readouterr().err
+    details = lines(tmp_path / "e.jsonl", {"id": "u1", "reference": None, "hypothesis": "a"})
+    assert main(["score", details, details]) == 1
+    assert "e.jsonl: expected references, found none" in capsys.readouterr().err
+
+
+def test_extra_hypotheses_stay_known_in_the_details(manifest, tmp_path, capsys):
+    hypotheses, details = tmp_path / "hyp.txt", str(tmp_path / "details.jsonl")
+    hypotheses.write_text("u1 go for it\nu2 x\nu3\nu9 and more\n")
+    assert main(["score", manifest, str(hypotheses), "--alignment", "sclite", "--details", details]) == 0
+    first = capsys.readouterr()
+    assert main(["score", details, details]) == 0  # with the same alignment, which it names
+    again = capsys.readouterr()
+    assert first.out == again.out and "alignment: sclite" in again.out
+    assert "1 of 4 hypotheses have no reference" in again.err and again.err.rstrip().endswith(": u9")
+
+
+def test_what_is_read_is_not_written_over(manifest, tmp_path, capsys):
+    before = Path(manifest).read_bytes()
+    assert main(["score", manifest, manifest, "--details", manifest]) == 1
+    assert "expected another file to write to than is read" in capsys.readouterr().err
+    assert Path(manifest).read_bytes() == before
 
 
 def test_a_details_file_brings_the_normaliser_it_was_scored_with(tmp_path, capsys):
@@ -187,7 +208,7 @@ def test_a_details_file_brings_the_normaliser_it_was_scored_with(tmp_path, capsy
     assert "%WER 100.00 " in capsys.readouterr().out
 
 
-def test_tables_and_trn_that_sclite_reads(manifest, tmp_path, capsys):
+def test_tables_and_files_that_sclite_reads(manifest, tmp_path, capsys):
     hypotheses = tmp_path / "hyp.txt"
     hypotheses.write_text("u1 go for at\nu2 énough\nu3 hmm\n", encoding="utf-8")
     arguments = [
@@ -197,7 +218,7 @@ def test_tables_and_trn_that_sclite_reads(manifest, tmp_path, capsys):
         "--alignment",
         "sclite",
         "--tables",
-        "--trn",
+        "--export",
         str(tmp_path / "trn"),
     ]
     assert main(arguments) == 0

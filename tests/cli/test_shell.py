@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -182,3 +183,19 @@ def test_ctrl_c_while_a_module_starts(monkeypatch, capsys):
     monkeypatch.setattr(cli, "load", load)
     assert main(["transcribe", "a.wav"]) == 130
     assert capsys.readouterr().err == "speechrnn transcribe: interrupted\n"
+
+
+@pytest.mark.parametrize("closed, status", [(">&-", 1), ("2>&-", 0)])
+def test_a_stream_that_is_closed_is_no_traceback(closed, status):
+    command = f"{shlex.quote(sys.executable)} -m speechrnn models {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert ("found it closed" in done.stderr) == bool(status) and "Traceback" not in done.stderr
+    assert ("an4" in done.stdout) == (not status)
+
+
+def test_results_go_into_a_pipe_by_the_name_of_stdout(tmp_path):
+    (tmp_path / "text").write_text("u1 a b\n")
+    command = f"{shlex.quote(sys.executable)} -m speechrnn score text text --details /dev/stdout | cat"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert '{"id": "u1"' in done.stdout and "%WER 0.00" in done.stdout and not done.stderr

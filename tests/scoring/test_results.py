@@ -1,7 +1,9 @@
 """Results that are recorded: replacing a row, rendering RESULTS.md exactly, the commit, and the log of a test set."""
 
 import json
+import multiprocessing
 import subprocess
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -98,7 +100,10 @@ def test_a_row_replaces_the_one_of_the_same_system_manifest_and_seed(tmp_path):
         ("# Results", "expected a row of results"),
         ("[1]", "expected a row of results"),
         (json.dumps(row(1, 40) | {"words": {"errors": 1}}), "expected a row of results"),
-        (json.dumps({"system": "gru", "words": {}, "characters": {}}), "expected manifest, seed, date"),
+        (
+            json.dumps({"system": "gru", "words": {}, "characters": {}}),
+            "expected manifest, seed, normaliser, ",
+        ),
     ],
 )
 def test_what_is_no_row_is_refused_and_left_as_it_is(tmp_path, line, expected):
@@ -154,3 +159,18 @@ def test_the_log_of_a_test_set_counts(tmp_path):
         assert log_evaluation(tmp_path / "test.jsonl", {"model": "é", "run": number}) == number
     log = (tmp_path / "test.evaluations.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["run"] for line in log] == [1, 2, 3]
+
+
+def test_rows_that_are_added_at_the_same_time_are_all_there(tmp_path):
+    results = tmp_path / "results.jsonl"
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as processes:
+        list(processes.map(append_row, [results] * 12, [row(seed, 40) for seed in range(12)]))
+    assert sorted(row["seed"] for row in read_rows(results)) == list(range(12))
+
+
+def test_what_is_compared_in_another_way_is_another_row_and_table(tmp_path):
+    results = tmp_path / "results.jsonl"
+    for other in ({}, {"alignment": "sclite"}, {"normaliser": "english"}, {"decoding": "beam 64"}, {}):
+        append_row(results, row(1, 40, **other))
+    assert len(read_rows(results)) == 4
+    assert render(read_rows(results)).count("One seed (n = 1)") == 4

@@ -16,7 +16,7 @@ REFERENCES = {"u1": Reference("Hello world", "ann", 1.5), "u2": Reference("good"
 def test_both_sides_are_normalised_and_a_missing_hypothesis_counts_as_deleted():
     result = score(REFERENCES, {"u1": "hello  WORLD", "u3": "A C", "u9": "more"}, "upper")
     assert result.words == ErrorCounts(deletions=1, substitutions=1, reference=5)
-    assert (result.missing, result.extra) == (["u2"], ("u9",))
+    assert (result.missing, result.extra) == (["u2"], {"u9": "more"})
     assert result.report() == (
         "%WER 40.00 [ 2 / 5, 0 ins, 1 del, 1 sub ]\n"
         "%CER 27.78 [ 5 / 18, 0 ins, 4 del, 1 sub ]\n"
@@ -69,7 +69,8 @@ def test_details():
 
 def test_details_make_the_same_score_again(tmp_path):
     words = {"u1": (Word("hello", 0.1, 0.5, 0.99), Word("word", 0.6, 0.9, 0.4)), "u3": ()}
-    result = score(REFERENCES, {"u1": "hello word", "u3": ""}, "upper", "sclite", words)
+    hypotheses = {"u1": "hello word", "u3": "", "u9": "of nothing that was said"}
+    result = score(REFERENCES, hypotheses, "upper", "sclite", words)
     path = tmp_path / "details.jsonl"
     path.write_text(result.details(), encoding="utf-8")
     assert read_details(path) == result
