@@ -89,7 +89,8 @@ class AcousticModel:
         pieces: list[list[np.ndarray]] = [[] for _ in waveforms]
         for w, (i, _) in enumerate(windows):
             pieces[i].append(results[w])
-        return [np.concatenate(own) for own in pieces]  # a copy, which lets the padded batches go
+        none = np.zeros((0, len(self.package.tokenizer)), np.float32)  # of a waveform without samples
+        return [np.concatenate([none, *own]) for own in pieces]  # a copy, which lets the padded batches go
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """The frames (frames, tokens) that `log_probs` gives for a waveform, some `WINDOW_SECONDS` at a time.
@@ -108,7 +109,7 @@ class AcousticModel:
         skip = 0  # frames that are kept before the next window
         pieces, count = [], 0
         for block in chain(blocks, [None]):
-            if block is not None:
+            if block is not None and len(block):
                 pieces.append(block)
                 count += len(block)
             # With more than a window and all of its context, or at the end with whatever there is

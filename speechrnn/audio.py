@@ -1,6 +1,7 @@
 """Sound in: a file, a file object, standard input or an array, to mono float32 samples at the model's rate."""
 
 import io
+import math
 import os
 import re
 import sys
@@ -152,6 +153,8 @@ def _binary(name: str, source: Source, stack: ExitStack) -> BinaryIO:
         raise InputError(
             f"{name}: expected a path, a file opened in binary mode or an array, found {type(source).__name__}"
         )
+    if getattr(source, "closed", False):
+        raise InputError(f"{name}: expected an open file, found it closed")
     return source if _seekable(source) else stack.enter_context(_held(name, source))
 
 
@@ -181,7 +184,7 @@ def _is_array(source: Source) -> bool:
     return hasattr(source, "__array__")  # numpy's own, and torch's tensors
 
 
-class _Steady:
+class Steady:
     """A binary file for libsndfile, in which seeking to where nothing can be changes nothing.
 
     A damaged header sends it before the file's start; what then is raised within its callback would be printed as a traceback.
@@ -208,7 +211,7 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)
     try:
-        sound = soundfile.SoundFile(_Steady(file))
+        sound = soundfile.SoundFile(Steady(file))
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph, aiff, au), found another format or a damaged file "
@@ -295,11 +298,13 @@ def _stretch(name: str, frames: int, rate: int, offset: float, duration: float |
     """Where to begin and how many samples to read, at the source's own rate."""
     if rate not in RATES:
         raise InputError(f"{name}: expected a sample rate of {RATES[0]} to {RATES[-1]} Hz, found {rate}")
-    start = round(offset * rate)
+    start = round(offset * rate) if math.isfinite(offset) else -1
     if start < 0 or (frames and start >= frames):
         raise InputError(f"{name}: expected a stretch within its {frames / rate:g} s, found one from {offset:g} s on")
+    if duration is not None and math.isnan(duration):
+        raise InputError(f"{name}: expected a duration in seconds, found {duration}")
     left = frames - start
-    return start, left if duration is None else min(left, round(duration * rate))
+    return start, left if duration in (None, math.inf) else min(left, round(duration * rate))
 
 
 def _converted(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from zlib import crc32
 
 from speechrnn.errors import InputError
 
@@ -57,7 +58,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written; nothing is left of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    kept = path.name if len(os.fsencode(path.name)) < 200 else f"{crc32(os.fsencode(path.name)):08x}"
+    partial = path.with_name(f"{kept}.{os.getpid()}.part")  # a name may have 255 bytes
     try:
         with open(partial, "wb") as file:
             yield file

@@ -27,7 +27,7 @@ class Recognizer:
     """A model package, ready to transcribe. `speechrnn.load` makes one.
 
     Args:
-        name_or_path: a bundled package's name, or a package's directory; None is the default package.
+        name_or_path: a package's directory, its address, or the name of a bundled or fetched one; None is the default package.
         threads: how many CPU threads to use; None leaves it to ONNX Runtime.
         lm, hotwords, beam, nbest: how texts are found; see `speechrnn.decoding.decoder.Decoder`.
 

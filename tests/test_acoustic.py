@@ -112,6 +112,9 @@ def test_no_run_is_larger_than_a_batch(model, monkeypatch):
 
 def test_nothing_to_do(model):
     assert model.log_probs([]) == []
+    empty = np.zeros(0, np.float32)
+    assert [found.shape for found in model.log_probs([empty, tones("a")])] == [(0, len(TOKENS)), (5, len(TOKENS))]
+    assert list(model.stream([empty])) == list(model.stream([])) == []
 
 
 def test_the_tones_are_heard(model):

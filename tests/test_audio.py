@@ -127,11 +127,14 @@ def test_stretches_of_files_and_arrays(tmp_path):
         np.testing.assert_array_equal(read, sound[20000:30000])
         np.testing.assert_array_equal(read_audio(source, 8000, rate=rate, offset=9.0), sound[72000:])
         np.testing.assert_array_equal(read_audio(source, 8000, rate=rate, offset=9, duration=60), sound[72000:])
-        for offset in (10.0, 1e9, -1.0):
+        for offset in (10.0, 1e9, -1.0, float("inf"), float("nan")):
             with pytest.raises(InputError, match="expected a stretch within its 10 s"):
                 read_audio(source, 8000, rate=rate, offset=offset)
         with pytest.raises(InputError, match="no samples"):
             read_audio(source, 8000, rate=rate, duration=0.0)
+        with pytest.raises(InputError, match="found nan"):
+            read_audio(source, 8000, rate=rate, duration=float("nan"))
+        np.testing.assert_array_equal(read_audio(source, 8000, rate=rate, duration=float("inf")), sound)
 
 
 def test_one_channel_of_several():
@@ -326,6 +329,10 @@ def test_paths_that_cannot_be_read_are_named(tmp_path):
         assert str(caught.value).startswith(source_name(path))
     with pytest.raises(InputError, match="binary mode"):
         read_audio(io.StringIO("text"), RATE)
+    file = io.BytesIO()
+    file.close()
+    with pytest.raises(InputError, match="BytesIO: expected an open file"):
+        read_audio(file, RATE)
     with pytest.raises(InputError, match="found NoneType"):
         read_audio(None, RATE)
 

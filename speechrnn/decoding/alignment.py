@@ -68,6 +68,7 @@ def align_words(
     share = np.minimum((begin[1:] - end[:-1]) / (LEAD + TAIL), 1.0)  # of LEAD and TAIL that fit between two words
     begin = (begin - LEAD * np.append(1.0, share)).clip(0.0, duration)
     end = (end + TAIL * np.append(share, 1.0)).clip(0.0, duration)
+    end[:-1] = np.minimum(end[:-1], begin[1:])  # rounding may leave them 1e-15 s apart
     highest = np.full(len(ids), -np.inf)
     np.maximum.at(highest, positions, log_probs[frames, ids[positions]])
     confidences = calibrated(geometric_means(highest, starts, ends), calibration)

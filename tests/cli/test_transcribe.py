@@ -163,6 +163,9 @@ def test_names_that_are_not_utf_8_or_hold_newlines(package_dir, tmp_path):
         b"none\\udcfe\\n.wav: cannot be read: No such file or directory"
     )
     assert process(package_dir, folder).stdout.count(b"\n") == 3
+    shutil.copy(write(tmp_path / "plain.wav", "odd " * 50), folder + b"/a\xff.wav")  # of more than 30 s
+    done = process(package_dir, folder + b"/a\xff.wav", folder + b"/b\nc\t.wav")
+    assert (done.returncode, done.stdout.count(b"odd")) == (0, 51)
 
 
 def test_a_stdout_that_lacks_letters(package_dir, tmp_path):

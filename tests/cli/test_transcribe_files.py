@@ -106,6 +106,14 @@ def test_what_is_there_is_kept_replaced_or_left(transcribe, tmp_path):
     assert tree(out) == whole
 
 
+def test_a_result_with_a_name_of_255_bytes(transcribe, tmp_path):
+    path = write(tmp_path / f"{'n' * 251}.wav", "abc")
+    assert transcribe(path, "-o", tmp_path / "out", "--format", "txt,ctm")[0] == 0
+    assert tree(tmp_path / "out")["n" * 251 + ".txt"] == "abc\n"
+    status, _, err = transcribe(path, "-o", tmp_path / "more", "--format", "json")
+    assert status == 1 and err[0].endswith("its result cannot be written: File name too long")
+
+
 def test_two_that_would_become_one_file_are_refused_before_any_work(transcribe, tmp_path):
     first, second = write(tmp_path / "a.wav", "one"), write(tmp_path / "a.flac", "two")
     for arguments in ([first, second, "-o", tmp_path / "out"], [tmp_path, "--format", "ctm"]):
@@ -206,6 +214,27 @@ def test_a_named_pipe(transcribe, package_dir, tmp_path):
     with subprocess.Popen(["cp", source, tmp_path / "pipe"]):
         status, out, _ = transcribe(tmp_path / "pipe", "--format", "trn")
     assert (status, out) == (0, "on and on it goes " * 10 + "(pipe)\n")
+
+
+def test_ctrl_c_while_a_pipe_says_nothing(package_dir, tmp_path):
+    """Once is enough, however many threads there are: none of them waits for the pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    path = write(tmp_path / "a.wav", "abc")
+    arguments = command(package_dir, path, tmp_path / "pipe", path, "--threads", "3")
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+    silent, began = None, time.monotonic()
+    while silent is None and time.monotonic() < began + 60:
+        try:
+            silent = os.open(tmp_path / "pipe", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads it yet
+            time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(timeout=20) == 130
+        assert process.stderr.read().endswith(b"speechrnn transcribe: interrupted\n")
+    finally:
+        process.kill()
+        os.close(silent)
 
 
 def test_the_text_of_a_long_recording_comes_in_lines_as_it_is_found(transcribe, tmp_path):

@@ -190,7 +190,7 @@ def test_times_are_inside_the_audio_in_order_and_not_empty(words, spare, part, s
     times = [time for word in found for time in (word.start, word.end)]
     assert 0 <= times[0] and times[-1] <= duration
     assert all(word.start < word.end for word in found)
-    assert all(before.end <= after.start + 1e-9 for before, after in itertools.pairwise(found))
+    assert all(before.end <= after.start for before, after in itertools.pairwise(found))
     assert all(0 <= word.confidence <= 1 for word in found)
 
 

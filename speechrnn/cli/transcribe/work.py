@@ -9,13 +9,14 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechrnn.audio import Source, audio_blocks, channels_of, read_audio, source_name
+from speechrnn.audio import Source, Steady, audio_blocks, channels_of, read_audio, source_name
 from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
 from speechrnn.cli.transcribe.tasks import Task, ahead, tasks
 from speechrnn.decoding.pauses import LONGEST
@@ -79,7 +80,8 @@ def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
     most = job.workers if job.workers > 1 else 0  # batches that are begun and not done
     waiting: deque[tuple[list[Sound], Begun]] = deque()  # a result is small: behind a long recording many may wait
     with tasks(job.workers, job.stopped.set) as pool:
-        for window in _windows(ahead(pool, partial(_read, job), recordings, 2 * job.workers), job.window, rate):
+        sounds = ahead(pool, partial(_read, job), _opened(recordings, job.raw), 2 * job.workers)
+        for window in _windows(sounds, job.window, rate):
             begun = [(batch, pool.submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
             waiting.append((window, begun))
             while len(unfinished := [task for _, begun in waiting for _, task in begun if not task.done()]) > most:
@@ -93,11 +95,23 @@ def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
 Begun = Sequence[tuple[list[int], Task]]  # places in a window, and what gives their results
 
 
-def _read(job: Job, recording: Recording) -> Sound:
+def _opened(recordings: Iterable[Recording], raw: int | None) -> Iterator[Sound]:
+    """What each is to be read from. Streams are taken in here: no Ctrl-C would end a thread that waits for one."""
+    for recording in recordings:
+        sound = Sound(recording)
+        try:
+            sound.source = _again_and_again(recording, raw)
+        except InputError as error:
+            sound.error = error
+        yield sound
+
+
+def _read(job: Job, sound: Sound) -> Sound:
     """All of a short recording. Of a long one, only so much is read as it takes to see that."""
-    sound = Sound(recording)
+    if sound.error:
+        return sound
+    recording = sound.recording
     try:
-        sound.source = _again_and_again(recording, job.raw)
         if job.each:
             count = channels_of(sound.source)
             if count > MOST_CHANNELS:
@@ -255,7 +269,10 @@ def _claimed_seconds(source: Source) -> float:
     """How long the header says that it is; beyond all measure where it leaves that open."""
     import soundfile
 
-    try:
-        return max(soundfile.info(source).duration, LONGEST)
-    except (soundfile.SoundFileError, OSError):
-        return LONGEST
+    with ExitStack() as stack:
+        try:  # soundfile cannot open every path: its bytes may not be UTF-8
+            file = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
+            file.seek(0)
+            return max(soundfile.info(Steady(file)).duration, LONGEST)
+        except (soundfile.SoundFileError, OSError):
+            return LONGEST
