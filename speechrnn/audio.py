@@ -146,7 +146,7 @@ def _binary(name: str, source: Source, stack: ExitStack) -> BinaryIO:
         source = sys.stdin.buffer
     elif isinstance(source, str | os.PathLike):
         try:
-            source = stack.enter_context(open(source, "rb"))
+            source = stack.enter_context(open(source, "rb", buffering=0))
         except ValueError as error:  # a null character in the path
             raise InputError(f"{name}: cannot be read: {error}") from None
     elif isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
@@ -190,6 +190,8 @@ class Steady:
     A damaged header sends it before the file's start; what then is raised within its callback would be printed as a traceback.
     """
 
+    name = ""  # soundfile takes one that ends in .raw for headerless samples, whatever is in it
+
     def __init__(self, file: BinaryIO):
         self._file = file
 
@@ -211,14 +213,14 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)
     try:
-        sound = soundfile.SoundFile(Steady(file))
+        # A plain file needs no callbacks: quicker, and a Ctrl-C within one would be lost, and the rest of the sound with it.
+        plain = isinstance(file, io.FileIO) and os.name == "posix"
+        sound = soundfile.SoundFile(file.fileno() if plain else Steady(file), closefd=False)
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph, aiff, au), found another format or a damaged file "
             f"({_reason(error)}); ffmpeg may convert it"
         ) from None
-    except TypeError:  # soundfile's answer to a name in .raw
-        raise InputError(f"{name}: raw samples state no rate or width: convert the file to wav first") from None
     with sound:
         yield _Sound(name, sound.samplerate, sound.channels, partial(_file_blocks, name, sound))
 

@@ -1,6 +1,7 @@
 """Audio from whatever people hand in."""
 
 import io
+import signal
 import struct
 import subprocess
 import sys
@@ -316,13 +317,50 @@ def test_files_that_are_no_sound_are_refused_in_one_line_that_names_them(tmp_pat
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
 
+def test_a_sound_is_read_whatever_its_file_is_named(tmp_path):
+    path = tmp_path / "sound.raw"
+    path.write_bytes(encoded(noise(3000), subtype="FLOAT"))
+    with open(path, "rb") as file:
+        for source in (path, file):
+            np.testing.assert_array_equal(read_audio(source, RATE), noise(3000))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such timer")
+def test_ctrl_c_is_never_lost_while_a_file_is_read(tmp_path, capfd):
+    """An exception within a callback of libsndfile would be printed and forgotten, and the sound end there."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(encoded(noise(RATE * 60)))
+    sent = caught = 0
+
+    def interrupt(*_):
+        nonlocal sent
+        sent += 1
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for n in range(200):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + n * 1e-5)
+                for _ in audio_blocks(path, RATE):
+                    pass
+                signal.setitimer(signal.ITIMER_REAL, 0.0)
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught == sent > 20
+    assert capfd.readouterr().err == ""
+
+
 def test_paths_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "samples.raw").write_bytes(bytes(1000))
     for path, message in (
         (tmp_path / "absent.wav", "No such file"),
         (tmp_path, "Is a directory|Permission denied"),
         ("a\0b.wav", "null"),
-        (tmp_path / "samples.raw", "convert the file to wav"),
+        (tmp_path / "samples.raw", "found another format"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_audio(path, RATE)
