@@ -157,6 +157,16 @@ def test_a_manifest_needs_no_texts(transcribe, tmp_path):
     assert transcribe(tmp_path / "a.jsonl")[:2] == (0, "a\tone\n")
 
 
+def test_an_utterance_that_cannot_be_used_is_named_by_its_id(transcribe, tmp_path):
+    path = write(tmp_path / "a.wav", "one")
+    write_manifest(
+        tmp_path / "a.jsonl", [Utterance(name, str(path), "one", start) for name, start in (("x", 0), ("y", 9))]
+    )
+    status, out, err = transcribe(tmp_path / "a.jsonl")
+    assert (status, out) == (1, "x\tone\n")
+    assert err[0].startswith(f"speechrnn transcribe: y: {path}: expected a stretch within")
+
+
 def test_a_long_stretch_of_a_manifest(transcribe, tmp_path):
     text = "on and on it goes " * 10  # 36 s
     write(tmp_path / "all.wav", "before " + text + "after")

@@ -173,7 +173,8 @@ def _transcribe(
                 for recording, result in results:
                     error = result if isinstance(result, InputError) else _write(output, recording, result, report)
                     if error:
-                        report.error(str(error))
+                        of = "" if str(error).startswith(recording.name) else f"{recording.name}: "  # an utterance's id
+                        report.error(f"{of}{error}")
                     report.finished(recording, sizes[recording], None if error else result[0].duration)
     except KeyboardInterrupt:
         report.close()
