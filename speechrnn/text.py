@@ -115,7 +115,10 @@ class Tokenizer:
             if len(fields) != 2 or fields[1] != str(len(tokens)) or not fields[0]:
                 raise InputError(f"{path}, line {number}: expected '<token> {len(tokens)}', found {line!r}")
             tokens.append(fields[0])
-        return cls(tokens)
+        try:
+            return cls(tokens)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
     def lines(self) -> str:
         """The contents of tokens.txt."""

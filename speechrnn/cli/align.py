@@ -1,11 +1,14 @@
-"""Say when each word of a known text is spoken in an audio file, and how sure the model is of it.
+"""Say when each word of a known text is spoken in an audio file, and how sure the
+model is of it.
 
-TEXT is the words, or a .txt file of them (UTF-8). They are written as they stand in it; what the model looks for is their
-form after its own normaliser. Long audio is read in windows: an hour takes a few seconds more than transcribing it.
+TEXT is the words, or a .txt file of them (UTF-8). They are written as they
+stand in it; what the model looks for is their form after its own normaliser.
+Long audio is read in windows: an hour takes a few seconds more than
+transcribing it.
 
   speechrnn align talk.wav "hello and welcome"
   speechrnn align chapter.flac chapter.txt -o chapter.TextGrid
-  speechrnn align talk.wav talk.txt --format ctm | sort -k6 -n    # the least certain words first
+  speechrnn align talk.wav talk.txt --format ctm | sort -k6 -n   # worst first
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Print what makes a shell complete speechrnn's commands, options and the values that these may have.
+"""Print what makes a shell complete speechrnn's commands, options and the values
+that these may have. The first of these in ~/.bashrc, the others once:
 
-source <(speechrnn completion bash)                                         now; in ~/.bashrc for good
+source <(speechrnn completion bash)
 speechrnn completion zsh > "${fpath[1]}/_speechrnn"
 speechrnn completion fish > ~/.config/fish/completions/speechrnn.fish
 """

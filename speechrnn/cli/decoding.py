@@ -13,7 +13,8 @@ OPTIONS = ("lm", "no_lm", "hotwords", "hotword_weight", "beam", "nbest")
 def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Declare them. Returns their group."""
     group = parser.add_argument_group(
-        "decoding", "without any of these as the model package says: with its language model, if it has one, or greedy"
+        "decoding",
+        "without any of these as the model package says: with its language model, if it\nhas one, or greedy",
     )
     lm = group.add_mutually_exclusive_group()
     lm.add_argument("--lm", metavar="FILE", help="a language model, of `speechrnn lm build` or ARPA")

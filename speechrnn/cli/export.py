@@ -1,13 +1,19 @@
-"""Turn a training run into a model package that `transcribe` and `evaluate` read, or into a model for sherpa-onnx.
+"""Turn a training run into a model package that `transcribe` and `evaluate` read,
+or into a model for sherpa-onnx.
 
   speechrnn export runs/an4 models/an4
   speechrnn export runs/an4/last.pt models/an4 --card CARD.md
-  speechrnn export runs/an4 models/an4 --check data/an4/dev.jsonl     compares it with torch on recordings
-  speechrnn export models/an4 models/an4-int8 --dtype int8            a package once more, half as large
-  speechrnn export models/an4 sherpa/an4 --format sherpa-onnx         model.onnx and tokens.txt for sherpa-onnx
+  speechrnn export runs/an4 models/an4 --check data/an4/dev.jsonl
+                                            compares it with torch on recordings
+  speechrnn export models/an4 models/an4-int8 --dtype int8
+                                            a package once more, half as large
+  speechrnn export models/an4 sherpa/an4 --format sherpa-onnx
+                                            model.onnx and tokens.txt for it
 
-Of a run's folder the checkpoint with the lowest dev WER is taken, or the last one where there was no dev set. A package keeps its
-language model, its decoder's settings and its card. Its weights cannot become more exact than they are.
+Of a run's folder the checkpoint with the lowest dev WER is taken, or the last
+one where there was no dev set. A package keeps its language model, its
+decoder's settings and its card. Its weights cannot become more exact than they
+are.
 """
 
 import argparse

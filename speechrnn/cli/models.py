@@ -3,10 +3,12 @@
   speechrnn models
   speechrnn models fetch https://example.org/frisian.tar.gz#sha256=2c26b46b...
   speechrnn transcribe talk.wav --model frisian
-  speechrnn models pack models/frisian -o frisian.tar.gz      prints what is to stand behind its address
+  speechrnn models pack models/frisian -o frisian.tar.gz
 
-An address works as --model, too. A package is fetched once, checked, and kept in $SPEECHRNN_CACHE, or else in speechrnn below
-$XDG_CACHE_HOME or ~/.cache; to forget it, delete its folder there.
+An address works as --model, too. A package is fetched once, checked, and kept
+in $SPEECHRNN_CACHE, or else in speechrnn below $XDG_CACHE_HOME or ~/.cache; to
+forget it, delete its folder there. `pack` prints what is to stand behind the
+address of the file that it writes.
 """
 
 import argparse
