@@ -230,8 +230,7 @@ def test_ctrl_c_while_a_pipe_says_nothing(package_dir, tmp_path):
     """Once is enough, however many threads there are: none of them waits for the pipe."""
     os.mkfifo(tmp_path / "pipe")
     path = write(tmp_path / "a.wav", "abc")
-    arguments = command(package_dir, path, tmp_path / "pipe", path, "--threads", "3")
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(package_dir, path, tmp_path / "pipe", "--threads", "3"), stderr=subprocess.PIPE)
     silent, began = None, time.monotonic()
     while silent is None and time.monotonic() < began + 60:
         try:
