@@ -150,6 +150,16 @@ def test_a_closed_stdin(transcribe, monkeypatch):
     assert transcribe("-") == (1, [], ["speechrnn transcribe: stdin: expected audio, found it closed"])
 
 
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/mem"), reason="Linux has this file, which cannot be read from its start"
+)
+def test_a_stdin_that_fails(package_dir, tmp_path):
+    with open("/proc/self/mem", "rb") as broken:
+        done = process(package_dir, "-", write(tmp_path / "a.wav", "abc"), stdin=broken)
+    assert (done.returncode, done.stdout) == (1, os.fsencode(tmp_path) + b"/a.wav\tabc\n")
+    assert done.stderr.startswith(b"speechrnn transcribe: stdin: cannot be read: ")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not take such names")
 def test_names_that_are_not_utf_8_or_hold_newlines(package_dir, tmp_path):
     folder = os.fsencode(tmp_path)

@@ -143,11 +143,11 @@ def _again_and_again(recording: Recording, raw: int | None) -> Source:
     """The recording as something that can be read more than once: a stream goes into memory or a nameless file first."""
     if recording.path != STDIN and is_regular(recording.path):
         return recording.path
-    if recording.path == STDIN:
-        if sys.stdin is None:
-            raise InputError("stdin: expected audio, found it closed")
-        return kept(sys.stdin.buffer, recording.name, raw)
+    if recording.path == STDIN and sys.stdin is None:
+        raise InputError("stdin: expected audio, found it closed")
     try:
+        if recording.path == STDIN:
+            return kept(sys.stdin.buffer, recording.name, raw)
         with open(recording.path, "rb") as stream:
             return kept(stream, recording.name, None)
     except OSError as error:
