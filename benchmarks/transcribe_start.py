@@ -2,7 +2,7 @@
 
 Peers, each a fresh process as well: importing numpy, onnxruntime and soundfile, which is the floor; and importing torch,
 if it is installed, which is where a recogniser on torch begins. All take turns, so that what else the machine does
-falls on all of them.
+falls on all of them. Then where the time of the command goes: processes that each do one thing more than the one before.
 
     python benchmarks/transcribe_start.py
     python benchmarks/transcribe_start.py --model path/to/package --runs 20
@@ -22,6 +22,7 @@ import numpy as np
 import soundfile
 
 SECONDS, RATE = 5, 16000
+FLOOR = "import numpy, onnxruntime, soundfile"
 
 
 def measure(command: list[str]) -> tuple[float, float]:
@@ -50,13 +51,19 @@ def main() -> None:
         soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, SECONDS * RATE), RATE)
         transcribe = [sys.executable, "-m", "speechrnn", "transcribe", "--threads", str(args.threads), str(sound)]
         commands = {"speechrnn transcribe": transcribe + (["--model", args.model] if args.model else [])}
-        commands["import numpy, onnxruntime, soundfile"] = [
-            sys.executable,
-            "-c",
-            "import numpy, onnxruntime, soundfile",
-        ]
+        commands["import numpy, onnxruntime, soundfile"] = [sys.executable, "-c", FLOOR]
         if importlib.util.find_spec("torch"):
             commands["import torch"] = [sys.executable, "-c", "import torch"]
+        load = f"{FLOOR}; import speechrnn; recognizer = speechrnn.load({args.model!r}, {args.threads})"
+        stages = {
+            "Python": "pass",
+            "import numpy": "import numpy",
+            "import onnxruntime": "import numpy, onnxruntime",
+            "import soundfile": FLOOR,
+            "speechrnn.load(): its modules, the model": load,
+            "the recording: read, run, decode": f"{load}; recognizer.transcribe({str(sound)!r})",
+        }
+        commands |= {name: [sys.executable, "-c", code] for name, code in stages.items()}
         results: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for run in range(args.runs + 1):
             for name, command in commands.items():
@@ -67,9 +74,19 @@ def main() -> None:
     ours = statistics.median(took for took, _ in results["speechrnn transcribe"])
     print(f"{'process':40}{'median s':>10}{'fastest s':>11}{'max RSS MiB':>13}{'ours / this':>13}")
     for name, measured in results.items():
+        if name in stages:
+            continue
         times = [took for took, _ in measured]
         median = statistics.median(times)
         print(f"{name:40}{median:10.3f}{min(times):11.3f}{max(rss for _, rss in measured):13.0f}{ours / median:13.2f}")
+
+    print(f"\n{'where it goes':44}{'median s more':>14}")
+    before = 0.0
+    for name in stages:
+        median = statistics.median(took for took, _ in results[name])
+        print(f"{name:44}{median - before:14.3f}")
+        before = median
+    print(f"{'the command line: arguments, what is printed':44}{ours - before:14.3f}")
 
 
 if __name__ == "__main__":

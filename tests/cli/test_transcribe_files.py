@@ -277,6 +277,7 @@ def test_hypotheses(transcribe, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["a.wav", "-o", ""], "found an empty one"),
         (["a.wav", "--format", "txt,srt"], "need -o DIR"),
         (["a.wav", "b.wav", "--format", "srt"], "give -o DIR"),
         (["a.wav", "--format", "mp4"], "found 'mp4'"),

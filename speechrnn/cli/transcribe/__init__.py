@@ -113,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_usage(args: argparse.Namespace, formats: Sequence[str]) -> None:
+    if args.output == "":
+        args.wrong_usage("-o: expected the name of a folder, found an empty one (a variable that is not set?)")
     if not args.output:
         if len(formats) > 1:
             args.wrong_usage(f"--format {','.join(formats)}: several formats need -o DIR to be written into")
