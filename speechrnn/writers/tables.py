@@ -106,7 +106,12 @@ def to_ctm(id: str, *channels: "Transcript") -> str:
 
 def to_trn(id: str, *channels: "Transcript") -> str:
     """NIST's trn: `text (id)`, or of several channels `text (id-1)` and so on. What an id cannot hold there becomes `_`."""
-    name = "_".join(id.translate({ord("("): " ", ord(")"): " "}).split()) or "audio"
+    name = one_field(id)
     if len(channels) == 1:
         return f"{channels[0].text} ({name})\n"
     return "".join(f"{transcript.text} ({name}-{n})\n" for n, transcript in enumerate(channels, start=1))
+
+
+def one_field(id: str) -> str:
+    """The id as trn can hold it: without white space and parentheses."""
+    return "_".join(id.translate({ord("("): " ", ord(")"): " "}).split()) or "audio"

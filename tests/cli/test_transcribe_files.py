@@ -349,3 +349,12 @@ def test_ctrl_c_leaves_what_is_finished(package_dir, tmp_path):
     assert done <= len(tables) <= len(texts) <= done + 1
     assert all((out / name).read_text() == ("abc " * 30).strip() + "\n" for name in texts)
     assert all(json.loads((out / name).read_text())["text"] for name in tables)
+
+
+@pytest.mark.parametrize("form", ["ctm", "trn"])
+def test_ids_that_a_format_cannot_tell_apart(transcribe, tmp_path, form):
+    for name in ("a b.wav", "a_b.wav"):
+        write(tmp_path / name, "cab")
+    status, out, err = transcribe(tmp_path, "--format", form)
+    assert (status, out) == (1, "") and f"would both become a_b.{form}" in err[-1]
+    assert transcribe(tmp_path, "--format", "jsonl")[0] == 0

@@ -10,6 +10,7 @@ from speechrnn.cli.transcribe.inputs import Recording
 from speechrnn.errors import InputError
 from speechrnn.transcript import Segment, Transcript
 from speechrnn.writers import FORMATS
+from speechrnn.writers.tables import one_field
 
 SUFFIXES = {"textgrid": "TextGrid"}  # where it is not the format's name: what Praat's users expect
 
@@ -100,10 +101,12 @@ class Files:
 def check_names(recordings: Sequence[Recording], formats: Sequence[str]) -> None:
     """Raise an InputError if the results of two recordings could not be told from each other."""
     first: dict[str, Recording] = {}
+    nist = not {"ctm", "trn"}.isdisjoint(formats)
     for recording in recordings:
-        other = first.setdefault(recording.id, recording)
+        written = one_field(printable(recording.id)) if nist else recording.id
+        other = first.setdefault(written, recording)
         if other is not recording:
-            names = ", ".join(f"{printable(recording.id)}.{name}" for name in formats)
+            names = ", ".join(f"{printable(written)}.{name}" for name in formats)
             raise InputError(
                 f"{source_name(other.path)} and {source_name(recording.path)} would both become {names}: "
                 "transcribe them apart"
