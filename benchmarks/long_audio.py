@@ -20,7 +20,7 @@ from speechrnn.decoding import pauses
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.errors import word_errors
-from speechrnn.text import BOUNDARY, normaliser
+from speechrnn.text import normaliser
 
 HOUR = 3600.0  # seconds
 LENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0, 30.0)  # seconds
@@ -68,7 +68,7 @@ def main() -> None:
 
     recognizer = speechrnn.load(args.model, args.threads, lm=False if args.no_lm else None, beam=args.beam)
     package = recognizer.package
-    normalise, boundary = normaliser(package.normaliser), package.tokenizer.tokens.index(BOUNDARY)
+    normalise, boundary = normaliser(package.normaliser), package.tokenizer.boundary
     silence = np.zeros(round(args.gap * package.sample_rate), np.float32)
     words = frames = 0
     ways = ["utterance by utterance", *args.pauses]

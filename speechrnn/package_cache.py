@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any
 from speechrnn import package as packages
 from speechrnn.errors import InputError
 from speechrnn.manifest import atomic_file
-from speechrnn.package import bundled, read_package
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -44,7 +43,7 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
         InputError: there is none of it; the names are listed. Or the address cannot be fetched.
     """
     wanted = packages.DEFAULT if name_or_path is None else os.fspath(name_or_path)
-    names = bundled()
+    names = packages.bundled()
     if wanted in names:
         return packages.BUNDLED / wanted
     if "://" in wanted:
@@ -89,7 +88,7 @@ def fetch(address: str, told: Told | None = None) -> Path:
 
     url, checksum, name, suffix = _parsed(address)
     folder = cache_folder() / name
-    if name in bundled():
+    if name in packages.bundled():
         raise InputError(f"{url}: {name!r} is the name of a bundled package: publish the archive under another name")
     if _is_held(folder, checksum):
         return folder
@@ -102,7 +101,7 @@ def fetch(address: str, told: Told | None = None) -> Path:
         inner = list(unpacked.iterdir())
         package = unpacked if len(inner) != 1 else inner[0]  # archives hold a folder, or the files themselves
         try:
-            read_package(package)
+            packages.read_package(package)
         except InputError as error:
             raise InputError(f"{url}: not a model package: {str(error).replace(str(package), name)}") from None
         with atomic_file(package / RECORD) as file:
@@ -127,7 +126,7 @@ def pack(directory: str | os.PathLike, archive: str | os.PathLike) -> str:
     import tarfile
 
     directory, archive = Path(directory), Path(archive)
-    read_package(directory)
+    packages.read_package(directory)
     stem = _stem(archive.name) or archive.stem
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path.name != RECORD)
     with atomic_file(archive) as file:

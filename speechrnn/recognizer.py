@@ -15,7 +15,7 @@ from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
-from speechrnn.text import BOUNDARY, normaliser
+from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
 GROUP = 16  # stretches that are searched together: one by one takes more than twice as long, 32 save a fifth of it
@@ -48,8 +48,7 @@ class Recognizer:
         self.package: Package = read_package(find_package(name_or_path))
         self.decoder = Decoder(self.package, lm=lm, hotwords=hotwords, beam=beam, nbest=nbest)
         self.acoustic = AcousticModel(self.package, threads)
-        tokens = self.package.tokenizer.tokens
-        self._boundary = tokens.index(BOUNDARY) if BOUNDARY in tokens else None
+        self._boundary = self.package.tokenizer.boundary
 
     @overload
     def transcribe(

@@ -127,6 +127,11 @@ class Tokenizer:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def boundary(self) -> int | None:
+        """The id of the boundary between words; None where the model has none."""
+        return self._ids.get(BOUNDARY)
+
     def outside(self, text: str) -> list[str]:
         """The characters of a normalised text that have no token, in order of appearance."""
         return [c for c in text if c == BOUNDARY or (c != " " and c not in self._ids)]

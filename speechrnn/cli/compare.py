@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from speechrnn.cli import positive
-from speechrnn.cli.score import named, recorded_how
+from speechrnn.cli.score import add_how, named, recorded_how
 from speechrnn.errors import InputError
 from speechrnn.scoring.errors import marked, percent
-from speechrnn.scoring.score import ALIGNMENTS, Score, UtteranceScore, read_details, score
+from speechrnn.scoring.score import Score, UtteranceScore, read_details, score
 from speechrnn.scoring.significance import (
     FEWEST,
     RESAMPLES,
@@ -40,16 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="the details or hypotheses of one system")
     parser.add_argument("second", metavar="B", help="those of the other")
     parser.add_argument("--references", metavar="REF", help="what was said, if A and B are hypotheses")
-    parser.add_argument(
-        "--normaliser",
-        metavar="NAME|FILE",
-        help="what all texts go through before they are compared (default: what A and B were scored with, else raw)",
-    )
-    parser.add_argument(
-        "--alignment",
-        choices=ALIGNMENTS,
-        help="how words are aligned (default: as A and B were, else with the fewest errors: kaldi)",
-    )
+    add_how(parser, "that of A and B, else raw", "that of A and B, else kaldi")
     parser.add_argument(
         "--resamples",
         type=positive,

@@ -12,8 +12,8 @@ in `<name>.evaluations.jsonl` beside it.
   speechrnn evaluate MODEL dev.jsonl --latency --threads 1
   speechrnn evaluate MODEL test.jsonl --record recipes/an4/results.jsonl
 
---record adds a row to a results.jsonl, in place of an older one of the same system, manifest and seed, and writes
-RESULTS.md beside it from all its rows.
+--record adds a row to a results.jsonl, in place of an older one of the same system, manifest, seed and way to decode and
+compare, and writes RESULTS.md beside it from all its rows.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", action="store_true", help="transcribe one utterance at a time and say how long each took"
     )
-    add_how(parser, "the model's own")
+    add_how(parser, "the model's own", "kaldi")
     decoding.add_arguments(parser)
 
 
@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
     utterances = read_manifest(args.manifest)
     recognizer = Recognizer(args.model, args.threads, **decoding.options(args))
     package = recognizer.package
-    transcripts, timing = _transcribe(recognizer, utterances, times=bool(args.details or args.export), alone=args.latency)
+    transcripts, timing = _transcribe(
+        recognizer, utterances, times=bool(args.details or args.export), alone=args.latency
+    )
     result = score(
         {utterance.id: _reference(utterance, transcripts.get(utterance.id)) for utterance in utterances},
         {id: transcript.text for id, transcript in transcripts.items()},
@@ -191,7 +193,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
         "utterances": len(result.utterances),
         "words": asdict(result.words),
         "errors": result.words.errors,
-        "intervals": {unit: [round(i.low, 2), round(i.high, 2)] for unit, i in result.intervals().items()},
+        "intervals": {unit: [round(i.low, 2), round(i.high, 2)] for unit, i in result.intervals.items()},
         "characters": asdict(result.characters),
         "wrong_sentences": result.wrong_sentences,
         "seconds": round(sum(timing.audio), 2),
@@ -205,7 +207,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
 
 
 def _system(recognizer: Recognizer, result: Score) -> str:
-    """A system's row replaces its older one: what is decoded or compared in another way is another system."""
-    package, how = recognizer.package, recognizer.decoder.description
-    ways = {how: "greedy", normaliser_label(result.normaliser): package.normaliser, result.alignment: "kaldi"}
-    return ", ".join([package.name, *(way for way, usual in ways.items() if way != usual)])
+    """The package's name, and in what it is decoded or compared otherwise than usual."""
+    package, label = recognizer.package, normaliser_label(result.normaliser)
+    ways = [(recognizer.decoder.description, "greedy"), (label, package.normaliser), (result.alignment, "kaldi")]
+    return ", ".join([package.name, *(way for way, usual in ways if way != usual)])

@@ -20,6 +20,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from speechrnn.cli.models import size
 from speechrnn.errors import InputError
 
 
@@ -62,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     from speechrnn.training.export import TOLERANCE, compare, export
 
     difference = export(args.source, args.directory, args.dtype, card, args.format)
-    size = sum(file.stat().st_size for file in Path(args.directory).rglob("*") if file.is_file())
+    megabytes = size(Path(args.directory)) / 1e6
     print(
-        f"{args.directory}: {size / 1e6:.1f} MB; its log-probabilities are within {difference:.1g} of torch's",
+        f"{args.directory}: {megabytes:.1f} MB; its log-probabilities are within {difference:.1g} of torch's",
         file=sys.stderr,
     )
     if not args.check:

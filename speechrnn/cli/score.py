@@ -35,22 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hypotheses", metavar="HYP", help="what was recognised")
     parser.add_argument("--reference-form", choices=FORMS, help="the form of REF, where its name does not tell")
     parser.add_argument("--hypothesis-form", choices=FORMS, help="the form of HYP, where its name does not tell")
-    add_how(parser, "what a details file was scored with, else raw")
+    add_how(parser, "that of a details file, else raw", "that of a details file, else kaldi")
     add_output(parser)
 
 
-def add_how(parser: argparse.ArgumentParser, default: str) -> None:
-    """Declare how texts are compared; `default` says of which normaliser without the option."""
+def add_how(parser: argparse.ArgumentParser, normaliser: str, alignment: str) -> None:
+    """Declare how texts are compared, and say what they are without the option."""
     parser.add_argument(
         "--normaliser",
         metavar="NAME|FILE",
         help=f"what both texts go through before they are compared: {', '.join(SCORING_NORMALISERS)}, "
-        f"or a table of one's own (docs/normalisers.md); default: {default}",
+        f"or a table of one's own (docs/normalisers.md); default: {normaliser}",
     )
     parser.add_argument(
         "--alignment",
         choices=ALIGNMENTS,
-        help="how words are aligned: with the fewest errors (kaldi, the default), or as NIST's sclite does",
+        help=f"how words are aligned: with the fewest errors (kaldi), or as NIST's sclite does; default: {alignment}",
     )
 
 

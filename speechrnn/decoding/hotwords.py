@@ -30,9 +30,9 @@ class Hotwords:
     """
 
     def __init__(self, weights: Mapping[str, float], normalise: Callable[[str], str], tokenizer: Tokenizer):
-        if BOUNDARY not in tokenizer.tokens:
+        boundary = tokenizer.boundary
+        if boundary is None:
             raise InputError(f"hotwords: expected a model with the token {BOUNDARY!r} between words, found none")
-        boundary = tokenizer.tokens.index(BOUNDARY)
         self.words = [normalise(hotword) for hotword in weights]
         children: list[dict[int, int]] = [{}]
         lent, earned = [0.0], [0.0]

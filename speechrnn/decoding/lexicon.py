@@ -53,7 +53,7 @@ class Lexicon:
     ):
         self.words, self.is_open = list(words), is_open
         self.tokens = len(tokenizer)
-        self.boundary = tokenizer.tokens.index(BOUNDARY) if BOUNDARY in tokenizer.tokens else None
+        self.boundary = tokenizer.boundary
         if not isinstance(spellings, Spellings):
             ids, sequences = zip(*spellings, strict=True) if (spellings := list(spellings)) else ((), ())
             length = np.fromiter(map(len, sequences), np.int64, len(sequences))

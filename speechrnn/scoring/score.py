@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from math import inf
 
 from speechrnn.errors import InputError
@@ -54,11 +55,11 @@ class Score:
     utterances: list[UtteranceScore]
     extra: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def words(self) -> ErrorCounts:
         return sum((utterance.words for utterance in self.utterances), ErrorCounts())
 
-    @property
+    @cached_property
     def characters(self) -> ErrorCounts:
         return sum((utterance.characters for utterance in self.utterances), ErrorCounts())
 
@@ -82,6 +83,7 @@ class Score:
             f"{self._intervals()}normaliser: {normaliser_label(self.normaliser)}\nalignment: {self.alignment}\n"
         )
 
+    @cached_property
     def intervals(self) -> dict[str, Interval]:
         """The bootstrap intervals of the word error rate, at 95 %: over `utterances`, and over `speakers` if all are known.
 
@@ -99,7 +101,7 @@ class Score:
         units = {"utterances": len(self.utterances), "speakers": len({u.speaker for u in self.utterances})}
         return "".join(
             f"95 % interval of WER over {units[unit]} {unit}: {percent(interval.low)} to {percent(interval.high)}\n"
-            for unit, interval in self.intervals().items()
+            for unit, interval in self.intervals.items()
         )
 
     def details(self) -> str:
@@ -212,6 +214,8 @@ def read_details(path: str | os.PathLike) -> Score:
     if len(hows) != 1:
         found = "; ".join(" and ".join(how) for how in sorted(hows)) or "no utterance"
         raise InputError(f"{path}: expected utterances of one normaliser and one alignment, found {found}")
+    if not references:
+        raise InputError(f"{path}: expected references, found none")
     ((normaliser, alignment),) = hows
     if alignment not in ALIGNMENTS:
         raise InputError(f"{path}: expected an alignment of {' or '.join(ALIGNMENTS)}, found {alignment!r}")

@@ -94,6 +94,10 @@ def test_details_make_the_same_score_again(tmp_path):
         ),
         ('{"id": "u1", "reference": "a", "hypothesis": "a", "normaliser": "raw"}\n' * 2, "line 2: the id 'u1'"),
         (None, "expected a details file"),
+        (
+            '{"id": "u1", "reference": null, "hypothesis": "a", "normaliser": "raw"}\n',
+            "expected references, found none",
+        ),
     ],
 )
 def test_bad_details(tmp_path, contents, expected):

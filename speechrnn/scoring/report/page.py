@@ -84,7 +84,7 @@ def _summary(score: Score) -> str:
             f"{sum(errors)} / {total}",
         ]
         rows.append(f"<tr><th scope=row><abbr title={what}>{name}</abbr>" + "".join(f"<td class=n>{c}" for c in cells))
-    interval = score.intervals().get("utterances")
+    interval = score.intervals.get("utterances")
     return (
         f"<p class=figure><b>{number(score.words.rate)}</b><span>% word error rate"
         + (f"<br>95 %: {_between(interval)}" if interval else "")
