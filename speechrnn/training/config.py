@@ -152,7 +152,7 @@ def check_values(config: Config) -> None:
             "from 0 to 1",
         ),
     }
-    for name in ("pitch", "stretch", "reverb", "noise"):
+    for name in ("pitch", "stretch", "reverb", "noise", "telephone"):
         value = getattr(augment, name).probability
         expectations[f"augment.{name}.probability"] = value, 0 <= value <= 1, "from 0 to 1"
     for name, values, least, most in (

@@ -1,6 +1,8 @@
 """Each kind of augmentation against what it promises, measured on signals whose answer is known."""
 
 import json
+import shutil
+import subprocess
 
 import librosa
 import numpy as np
@@ -8,7 +10,15 @@ import pytest
 import soundfile
 import torch
 
-from speechrnn.data.augment import Augmentation, AugmentConfig, NoiseConfig, PitchConfig, ReverbConfig, StretchConfig
+from speechrnn.data.augment import (
+    Augmentation,
+    AugmentConfig,
+    NoiseConfig,
+    PitchConfig,
+    ReverbConfig,
+    StretchConfig,
+    TelephoneConfig,
+)
 from speechrnn.data.augment.noise import coloured_noise
 from speechrnn.data.augment.reverb import Reverberation
 from speechrnn.data.augment.stretch import vocoder
@@ -104,7 +114,11 @@ def test_the_colour_is_the_slope_of_the_spectrum(exponent):
 
 def test_the_probability_is_the_share_of_utterances():
     wave = torch.randn(1000, 60)
-    for kind in ({"noise": NoiseConfig(0.3)}, {"reverb": ReverbConfig(0.3, rt60=[0.1, 0.1])}):
+    for kind in (
+        {"noise": NoiseConfig(0.3)},
+        {"reverb": ReverbConfig(0.3, rt60=[0.1, 0.1])},
+        {"telephone": TelephoneConfig(0.3)},
+    ):
         result, _ = augmented(wave, [60] * 1000, **kind)
         assert (result != wave).any(dim=1).float().mean() == pytest.approx(0.3, abs=0.05)
 
@@ -225,3 +239,48 @@ def test_recordings_that_cannot_be_read_are_counted_and_the_others_used(tmp_path
     torch.testing.assert_close(noisy, 2 * still)
     err = capsys.readouterr().err
     assert err.startswith("augment.noise.manifest: ") and "1 of 2 recordings cannot be read; the first: " in err
+
+
+@pytest.mark.parametrize("hertz", [100, 200, 500, 1000, 2000, 3100, 3800, 5000, 7000])
+def test_a_telephone_passes_its_band_in_place_and_nothing_else(hertz):
+    tone = (0.3 * torch.sin(2 * torch.pi * hertz * torch.arange(8000) / RATE))[None]
+    heard, lengths = augmented(tone, [8000], telephone=TelephoneConfig(1.0))
+    assert lengths.tolist() == [8000] and heard.shape == tone.shape
+    middle = slice(1000, 7000)  # away from the ends, where the tone begins and ends like a click
+    if 400 <= hertz <= 3300:
+        assert decibels(tone[:, middle], (heard - tone)[:, middle]) > 30  # G.711 itself: 38 dB
+    else:
+        assert decibels(heard[:, middle], tone[:, middle]) < -20
+
+
+def test_a_telephone_sounds_as_sox_makes_it(tmp_path):
+    rng = np.random.default_rng(0)
+    wave = np.convolve(rng.normal(0, 0.1, 32000), np.hanning(9) / 4, "same")
+    soundfile.write(tmp_path / "wide.wav", wave, RATE)
+    commands = (
+        ["wide.wav", "-r", "8000", "-e", "mu-law", "-t", "wav", "call.wav", "sinc", "300", "sinc", "-3400"],
+        ["call.wav", "-r", str(RATE), "-e", "signed", "-b", "16", "again.wav"],
+    )
+    if shutil.which("sox") is None:
+        pytest.skip("needs sox")
+    for command in commands:
+        subprocess.run(["sox", "-D", *command], cwd=tmp_path, check=True)
+    sox = torch.from_numpy(soundfile.read(tmp_path / "again.wav", dtype="float32")[0])[None]
+    heard, _ = augmented(torch.from_numpy(wave).float()[None], [32000], telephone=TelephoneConfig(1.0))
+    assert decibels(sox[:, 1000:31000], (heard - sox)[:, 1000:31000]) > 12  # the edges of the bands differ
+
+
+def test_an_utterance_through_a_telephone_is_the_same_alone_and_in_a_batch():
+    wave = torch.randn(2, 9000) * 0.1
+    wave[1, 6001:] = 0
+    together, _ = augmented(wave, [9000, 6001], telephone=TelephoneConfig(1.0))
+    generators = [np.random.default_rng([1, 0, 1])]
+    augment = Augmentation(AugmentConfig(speed=[1.0], telephone=TelephoneConfig(1.0)), RATE, "unused")
+    alone, _ = augment(wave[1:, :6001], torch.tensor([6001]), generators)
+    torch.testing.assert_close(together[1:, :6001], alone)
+    assert not together[1, 6001:].any()
+
+
+def test_a_telephone_needs_a_multiple_of_its_rate():
+    with pytest.raises(InputError, match="multiple of 8000 Hz, found 22050"):
+        Augmentation(AugmentConfig(telephone=TelephoneConfig(0.5)), 22050)

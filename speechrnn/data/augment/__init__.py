@@ -11,6 +11,7 @@ from speechrnn.data.augment.noise import Noise, NoiseConfig
 from speechrnn.data.augment.reverb import ReverbConfig, Reverberation
 from speechrnn.data.augment.speed import SpeedPerturbation, steps_between
 from speechrnn.data.augment.stretch import PitchAndStretch, PitchConfig, StretchConfig
+from speechrnn.data.augment.telephone import Telephone, TelephoneConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 
 
@@ -25,11 +26,12 @@ class AugmentConfig:
     stretch: StretchConfig = field(default_factory=StretchConfig)
     reverb: ReverbConfig = field(default_factory=ReverbConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    telephone: TelephoneConfig = field(default_factory=TelephoneConfig)
     gain: list[float] = field(default_factory=lambda: [0.0, 0.0])  # a range in dB; [0, 0]: off
 
 
 class Augmentation(nn.Module):
-    """Speed, pitch and stretch, room, noise, gain: the voice, then where it is, then the microphone.
+    """Speed, pitch and stretch, room, noise, telephone, gain: the voice, then where it is, then what it is heard through.
 
     Everything random is drawn from the generator of each utterance, so it is augmented alike in whatever batch it is.
     """
@@ -55,6 +57,8 @@ class Augmentation(nn.Module):
             self.stages.append(Reverberation(config.reverb, sample_rate, cache))
         if config.noise.probability:
             self.stages.append(Noise(config.noise, sample_rate, cache))
+        if config.telephone.probability:
+            self.stages.append(Telephone(config.telephone, sample_rate))
         if any(config.gain):
             self.stages.append(Gain(config.gain))
 
