@@ -21,8 +21,46 @@ def upper(text: str) -> str:
     return raw(text).upper()
 
 
+# Marks that stand inside words, are neither seen as letters nor said: soft hyphen, tatweel, Armenian's stress, exclamation and
+# question marks, the controls of writing direction, word joiner, byte order mark.
+_UNSPOKEN = dict.fromkeys(
+    map(ord, "\xad\u0640՛՜՞՟\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
+)
+# What spells a word where letters stand on both sides (after UAX #29, MidLetter), in one form: apostrophes, geresh, Catalan's
+# middle dot, zero-width non-joiner and joiner.
+_INSIDE = dict.fromkeys("'’‘`´＇׳", "'") | {"·": "·", "\u200c": "\u200c", "\u200d": "\u200d"}
+_SAID = "%&@#§"  # punctuation by its Unicode category, and yet it stands for a word
+
+
+def words(text: str) -> str:
+    """Words alone, whatever the script: NFC, lower case, punctuation away.
+
+    Letters, combining marks and digits stay; so do apostrophes and the like inside a word, and symbols that stand for words
+    (% & @ € + ...), which only the writer of the text can spell out. All other punctuation becomes a space.
+    """
+    text = raw(text.translate(_UNSPOKEN))
+    kept = "".join(map(_spoken, " " + text, text, text[1:] + " "))
+    return raw(kept.lower().replace("i\u0307", "i"))  # of a capital I with a dot
+
+
+def _spoken(before: str, character: str, after: str) -> str:
+    """What stays of a character between two others: itself, its one form, or a space."""
+    category = unicodedata.category(character)
+    if character in _INSIDE and _is_letter(before) and _is_letter(after):
+        return _INSIDE[character]
+    if character in '"״' and "א" <= before <= "ת" and "א" <= after <= "ת":  # gershayim, in Hebrew acronyms
+        return '"'
+    if category[0] in "PZ" and character not in _SAID or category in ("Sk", "Cf"):
+        return " "
+    return character
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LM"
+
+
 # What texts go through on their way into a model, and the language model beside it.
-NORMALISERS: dict[str, Callable[[str], str]] = {"raw": raw, "upper": upper}
+NORMALISERS: dict[str, Callable[[str], str]] = {"raw": raw, "upper": upper, "words": words}
 SCORING_NORMALISERS = (*NORMALISERS, "english")  # scoring may forget what a transcript needs
 TABLE_SUFFIXES = (".txt", ".tsv")
 

@@ -3,13 +3,14 @@
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speechrnn.errors import InputError
-from speechrnn.text import NORMALISERS, SCORING_NORMALISERS, normaliser, normaliser_label, scoring_normaliser
+from speechrnn.text import NORMALISERS, SCORING_NORMALISERS, normaliser, normaliser_label, scoring_normaliser, words
 
 
 @pytest.fixture
@@ -28,21 +29,55 @@ def test_names():
     assert [scoring_normaliser(name)(" Don't   PANIC") for name in SCORING_NORMALISERS] == [
         "Don't PANIC",
         "DON'T PANIC",
+        "don't panic",
         "do not panic",
     ]
-    assert [normaliser_label(name) for name in SCORING_NORMALISERS] == ["raw", "upper", "english"]
+    assert [normaliser_label(name) for name in SCORING_NORMALISERS] == ["raw", "upper", "words", "english"]
 
 
 def test_models_take_only_those_that_keep_the_text():
-    assert set(NORMALISERS) == {"raw", "upper"}
-    with pytest.raises(InputError, match="^normaliser 'english': expected one of raw, upper$"):
+    assert set(NORMALISERS) == {"raw", "upper", "words"}
+    with pytest.raises(InputError, match="^normaliser 'english': expected one of raw, upper, words$"):
         normaliser("english")
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("„Grüße!“, sagte er – „Mutter-Kind“.", "grüße sagte er mutter kind"),
+        ("(well)...  'no'; don’t / dogs' rock 'n' roll", "well no don't dogs rock n roll"),
+        (unicodedata.normalize("NFD", "Tiếng Việt, được không?"), "tiếng việt được không"),
+        ("السَّلَامُ عَلَيْكُمْ، كَيْفَ ‏حَالُكَ؟", "السَّلَامُ عَلَيْكُمْ كَيْفَ حَالُكَ"),  # vowel signs stay
+        ("مرحـــبا", "مرحبا"),  # tatweel
+        ("می‌خواهم، «سلام»‌", "می‌خواهم سلام"),
+        ('צה"ל אמר: "שלום"; צ״ל, ג׳ירפה', 'צה"ל אמר שלום צ"ל ג\'ירפה'),
+        ("नमस्ते, दुनिया।", "नमस्ते दुनिया"),
+        ("สวัสดีๆ ที่นี่", "สวัสดีๆ ที่นี่"),
+        ("ինչո՞ւ։", "ինչու"),  # the question mark stands inside the word
+        ("ΟΔΟΣ, Σ’ ΑΓΑΠΩ", "οδος σ αγαπω"),  # the final sigma
+        ("İZMİR col·lecció co­op п’ять", "izmir col·lecció coop п'ять"),
+        ("日本語。テスト・です", "日本語 テスト です"),
+        ("50 % of €5 & a|b", "50 % of €5 & a|b"),  # for `prepare --alphabet` to find
+        ("... !", ""),
+    ],
+)
+def test_words_of_any_script(text, expected):
+    assert words(text) == expected
+    assert words(unicodedata.normalize("NFD", text)) == words(unicodedata.normalize("NFC", text)) == expected
+
+
+@given(st.text())
+def test_words_is_composed_lower_case_and_twice_is_once(text):
+    found = words(text)
+    assert found == unicodedata.normalize("NFC", found) == words(found) == " ".join(found.split())
+    letters = [c for c in unicodedata.normalize("NFC", found) if unicodedata.category(c) in ("Lu", "Lt")]
+    assert not [c for c in letters if c.lower() != c]
 
 
 @pytest.mark.parametrize("use", [scoring_normaliser, normaliser_label])
 def test_an_unknown_name(use):
     with pytest.raises(
-        InputError, match="^normaliser 'greek': expected one of raw, upper, english, or the path of a table"
+        InputError, match="^normaliser 'greek': expected one of raw, upper, words, english, or the path of a table"
     ):
         use("greek")
 
@@ -68,10 +103,10 @@ def test_line_ends_and_byte_order_marks(table, form):
     assert scoring_normaliser(table(form("é\te\nb\t\n@base raw\n")))("e\u0301 b c") == "e c"
 
 
-words = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join)
+phrases = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join)
 
 
-@given(st.dictionaries(words, words, max_size=5), st.lists(st.sampled_from("abc"), max_size=8).map(" ".join))
+@given(st.dictionaries(phrases, phrases, max_size=5), st.lists(st.sampled_from("abc"), max_size=8).map(" ".join))
 def test_a_table_is_a_regular_expression(tmp_path_factory, entries, text):
     path = tmp_path_factory.mktemp("table") / "t.tsv"
     path.write_text("".join(f"{source}\t{target}\n" for source, target in entries.items()))
@@ -84,8 +119,8 @@ def test_a_table_is_a_regular_expression(tmp_path_factory, entries, text):
     [
         ("a\tb\nno tab\n", "line 2: expected 'from<TAB>to', found 0 tabs in 'no tab'"),
         ("a\tb\tc\n", "line 1: expected 'from<TAB>to', found 2 tabs in 'a\\\\tb\\\\tc'"),
-        ("@base greek\n", "line 1: expected @base raw or upper or english, found 'greek'"),
-        ("@base\n", "line 1: expected @base raw or upper or english, found ''"),
+        ("@base greek\n", "line 1: expected @base raw or upper or words or english, found 'greek'"),
+        ("@base\n", "line 1: expected @base raw or upper or words or english, found ''"),
         ("@base raw\n#\n@base upper\n", "line 3: a second @base, after that of line 1; leave one"),
         ("a\tb\n\na\tb\n", "line 3: 'a' stands in line 1 too .after raw.; leave one"),
         ("@base upper\nA\tb\na\tc\n", "line 3: 'A' stands in line 2 too .after upper.; leave one"),
