@@ -1,9 +1,12 @@
 """Turn a corpus into manifests: JSON lines that name audio, text and speaker of every utterance.
 
-  speechrnn prepare an4 SRC DST [--dev-speakers recipes/an4/dev_speakers.txt]
-  speechrnn prepare librispeech SRC DST       every subset found in SRC or SRC/LibriSpeech
   speechrnn prepare folder SRC DST            audio and .txt side by side, or SRC is a .csv, .tsv or .jsonl table
+  speechrnn prepare commonvoice SRC DST       a language of Common Voice: train, dev, test, and what else is validated
+  speechrnn prepare librispeech SRC DST       every subset found in SRC or SRC/LibriSpeech
+  speechrnn prepare an4 SRC DST               train and test
   speechrnn prepare lhotse NAME SRC DST       the corpora that lhotse knows
+
+--dev-speakers 10%, or a file with names, holds speakers out of training: train, dev, and train_all with both.
 
 Every audio file is opened and every text is read. What cannot be used is left out, named and counted, and listed in
 DST/left_out.tsv. The exit status is 1 if a manifest would be empty.
@@ -18,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split
+from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared_voices
 from speechrnn.manifest import write_atomically, write_manifest
 from speechrnn.text import NORMALISERS, characters
 
@@ -45,23 +49,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"(default: {alphabet or 'all are allowed'})",
         )
         sub.add_argument(
+            "--dev-speakers",
+            metavar="FILE|N%",
+            help="hold speakers out: those in the file, one a line, or some with N%% of the audio; "
+            "writes train, dev and train_all (both) instead of what there is to train on",
+        )
+        sub.add_argument(
             "--nonspeech",
             action="store_true",
             help="keep recordings with an empty transcript: nothing is said in them (default: leave them out)",
         )
         return sub
 
-    an4 = corpus(
-        "an4", "CMU AN4: train and test", "folder with etc/ and wav/ (wav, flac, sph or raw)", "upper", ENGLISH
-    )
-    an4.add_argument(
-        "--dev-speakers",
-        metavar="FILE",
-        type=Path,
-        help="speakers of the training set, one a line, to be held out: writes train, dev, train_all (both) and test",
-    )
-    corpus("librispeech", "LibriSpeech: every subset found", "folder with the subsets", "upper", ENGLISH)
     corpus("folder", "any recordings, with .txt files or a table", "folder, or the file of the table", "raw", "")
+    corpus("librispeech", "LibriSpeech: every subset found", "folder with the subsets", "upper", ENGLISH)
+    corpus("an4", "CMU AN4: train and test", "folder with etc/ and wav/ (wav, flac, sph or raw)", "upper", ENGLISH)
     lhotse = corpus("lhotse", "a corpus that lhotse knows", "folder of the corpus", "raw", "")
     lhotse.add_argument(
         "--set",
@@ -84,8 +86,15 @@ def _setting(argument: str) -> tuple[str, object]:
 
 
 def run(args: argparse.Namespace) -> int:
+    dev = read_dev(args.dev_speakers) if args.dev_speakers else None
     print(f"reading {args.source}", file=sys.stderr)
     splits = _prepare(args, Rules(args.normaliser, args.alphabet, args.nonspeech))
+    if dev:
+        splits = hold_out(splits, dev)
+        reason = shared_voices(*splits[:2])
+        if reason:
+            advice = "its word error rate says little about new voices"
+            print(f"warning: dev may have the voices of train, and {advice}: {reason}", file=sys.stderr)
     left_out = list(dict.fromkeys(item for split in splits for item in split.left_out))
     for split in splits:
         if split.utterances:  # an empty manifest could not be read
@@ -108,7 +117,7 @@ def _prepare(args: argparse.Namespace, rules: Rules) -> list[Split]:
     if args.corpus == "an4":
         from speechrnn.data.corpora.an4 import prepare_an4
 
-        return prepare_an4(args.source, args.destination, rules, args.dev_speakers)
+        return prepare_an4(args.source, args.destination, rules)
     if args.corpus == "librispeech":
         from speechrnn.data.corpora.librispeech import prepare_librispeech
 

@@ -93,6 +93,28 @@ def test_an4_with_headerless_recordings_and_dev_speakers(tmp_path, capsys):
     assert "nobody" in capsys.readouterr().err
 
 
+def test_any_corpus_is_divided_and_shared_voices_are_warned_of(tmp_path, capsys):
+    for name in ("ann/1", "ann/2", "bob/1", "cid/1", "cid/2"):
+        recording(tmp_path / "src", name, "a")
+    command = ["prepare", "folder", str(tmp_path / "src"), str(tmp_path / "dst"), "--dev-speakers"]
+    assert main([*command, "25%"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[:4] for line in out.splitlines()[1:]] == [
+        ["train.jsonl", "4", "0.001", "2"],
+        ["dev.jsonl", "1", "0.000", "1"],
+        ["train_all.jsonl", "5", "0.001", "3"],
+    ]
+    assert "warning" not in err
+    assert [u.speaker for u in read_manifest(tmp_path / "dst" / "dev.jsonl")] == ["bob"]
+    flat = ["prepare", "folder", str(tmp_path / "src" / "ann"), str(tmp_path / "flat"), "--dev-speakers", "50%"]
+    assert main(flat) == 0
+    assert capsys.readouterr().err.splitlines()[1] == (
+        "warning: dev may have the voices of train, and its word error rate says little about new voices: "
+        "2 utterances name no speaker"
+    )
+    assert main([*command, "everybody%"]) == 1
+
+
 def test_lhotse_passes_settings_to_the_recipe(tmp_path, capsys):
     for subset in ("dev-clean", "train-clean-5"):
         chapter = tmp_path / subset / "1" / "2"

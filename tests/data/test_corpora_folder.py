@@ -43,6 +43,19 @@ def test_side_by_side_in_any_depth(tmp_path):
     assert not split.left_out
 
 
+def test_folders_are_speakers_where_there_are_several(tmp_path):
+    for name in ("ann lee/1/a", "ann lee/2/b", "bob/c", "d"):
+        tone(tmp_path / "wav" / f"{name}.wav", 0.1)
+        (tmp_path / "wav" / f"{name}.txt").write_text("hm")
+    assert {u.id: u.speaker for u in only(tmp_path).utterances} == {
+        "wav/ann_lee/1/a": "ann_lee",
+        "wav/ann_lee/2/b": "ann_lee",
+        "wav/bob/c": "bob",
+        "wav/d": "",
+    }
+    assert [u.speaker for u in only(tmp_path / "wav" / "bob").utterances] == [""]
+
+
 def test_what_has_no_pair_and_what_cannot_be_read_is_named(tmp_path):
     for name in ("good", "silent", "latin", "alone", "empty"):
         tone(tmp_path / f"{name}.wav", 0.0 if name == "empty" else 0.1)
@@ -172,7 +185,7 @@ def test_bad_json_rows_are_named_by_line(tmp_path):
         ("t.csv", "", "found nothing"),
         ("t.csv", "audio,text\n", "no row"),
         ("t.csv", 'audio,text\na,"b\n', "t.csv, line 2"),
-        ("t.xlsx", "PK", r"expected a folder or a table.*\.xlsx"),
+        ("t.xlsx", "PK", r"expected a folder or a table.*\.xlsx; save the spreadsheet as CSV UTF-8"),
         ("t.jsonl", "\n", "no row"),
     ],
 )

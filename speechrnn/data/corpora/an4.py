@@ -23,13 +23,11 @@ RAW_RATE = 16000
 _TRANSCRIPT = re.compile(r"(?:<s>)?(?P<text>.*?)(?:</s>)?\s*\((?P<id>[^()\s]+)\)")
 
 
-def prepare_an4(source: Path, destination: Path, rules: Rules, dev_speakers: Path | None = None) -> list[Split]:
-    """The splits train and test; with a list of dev speakers train, dev (those speakers), train_all (both) and test.
-
-    Headerless recordings are converted to ``destination/wav``.
+def prepare_an4(source: Path, destination: Path, rules: Rules) -> list[Split]:
+    """The splits train and test. Headerless recordings are converted to ``destination/wav``.
 
     Raises:
-        InputError: the lists of the corpus are not under `source`, or a dev speaker is not in the training set.
+        InputError: the lists of the corpus are not under `source`.
     """
     require_folder(source)
     root = source if (source / "etc").is_dir() else source / "an4"
@@ -39,40 +37,7 @@ def prepare_an4(source: Path, destination: Path, rules: Rules, dev_speakers: Pat
     missing = [path.name for path in lists if not path.is_file()]
     if missing:
         raise InputError(f"{source}: expected AN4's lists in etc/ or an4/etc/, did not find {', '.join(missing)}")
-    held_out = set() if dev_speakers is None else read_speakers(dev_speakers)
-    train_all = check("train_all", _found(root, "train", destination), rules)
-    test = check("test", _found(root, "test", destination), rules)
-    if dev_speakers is None:
-        return [Split("train", train_all.utterances, train_all.left_out), test]
-    unknown = sorted(held_out - {item.speaker for item in [*train_all.utterances, *train_all.left_out]})
-    if unknown:
-        raise InputError(f"{dev_speakers}: not among the speakers of AN4's training set: {', '.join(unknown)}")
-    return [
-        _of_speakers(train_all, "train", lambda speaker: speaker not in held_out),
-        _of_speakers(train_all, "dev", lambda speaker: speaker in held_out),
-        train_all,
-        test,
-    ]
-
-
-def read_speakers(path: Path) -> set[str]:
-    """The names in a text file, one a line; lines that start with # are comments.
-
-    Raises:
-        InputError: there is none in it, or it cannot be read.
-    """
-    speakers = {line for _, line in read_lines(path) if not line.startswith("#")}
-    if not speakers:
-        raise InputError(f"{path}: expected the name of a speaker on each line, found none")
-    return speakers
-
-
-def _of_speakers(split: Split, name: str, wanted) -> Split:
-    return Split(
-        name,
-        [utterance for utterance in split.utterances if wanted(utterance.speaker)],
-        [item for item in split.left_out if wanted(item.speaker)],
-    )
+    return [check(split, _found(root, split, destination), rules) for split in ("train", "test")]
 
 
 def _found(root: Path, split: str, destination: Path) -> Iterator[Utterance | LeftOut]:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
+SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 # What a column may be called; the first one that is there counts.
 AUDIO = ("audio_filepath", "audio", "path", "file", "wav", "filename")
 TEXT = ("text", "transcript", "sentence", "transcription")
@@ -27,7 +29,8 @@ class _BadRow(Exception):
 def prepare_folder(source: Path, rules: Rules) -> list[Split]:
     """One split, ``all``: of a folder with audio and .txt files of the same name in any depth, or of a table.
 
-    The id of a file is its path below the folder without the suffix. The paths in a table are relative to its folder.
+    The id of a file is its path below the folder without the suffix. Where the recordings lie in several folders, the name of
+    the uppermost one in which they differ is their speaker. The paths in a table are relative to its folder.
 
     Raises:
         InputError: there is no pair of audio and text, or the table has no column for one of them.
@@ -51,16 +54,18 @@ def _side_by_side(root: Path) -> Iterator[Utterance | LeftOut]:
             f"{root}: expected audio files with .txt files of the same name beside them, "
             f"found {len(audio_files)} audio and {len(texts)} .txt files and no pair{hint}"
         )
+    shared = Path(os.path.commonpath([audio.parent for audio in audio_files]))
     for audio in audio_files:
         name = _id(audio.relative_to(root))
+        speaker = "_".join(str(audio.parent.relative_to(shared).parts[0]).split()) if audio.parent != shared else ""
         text = texts.get(audio.with_suffix(""))
         if text is None:
-            yield LeftOut(name, "audio without a .txt beside it", str(audio))
+            yield LeftOut(name, "audio without a .txt beside it", str(audio), speaker)
             continue
         try:
-            yield Utterance(name, str(audio), read_text(text))
+            yield Utterance(name, str(audio), read_text(text), speaker=speaker)
         except InputError as error:
-            yield LeftOut(name, "unreadable transcript", str(error))
+            yield LeftOut(name, "unreadable transcript", str(error), speaker)
     for stem, text in texts.items():
         if stem not in spoken:
             yield LeftOut(_id(text.relative_to(root)), ".txt without audio beside it", str(text))
@@ -76,6 +81,7 @@ def _table(table: Path, rules: Rules) -> Iterator[Utterance | LeftOut]:
     if kind not in TABLE_SUFFIXES:
         raise InputError(
             f"{table}: expected a folder or a table ({' '.join(TABLE_SUFFIXES)}), found {kind or 'no suffix'}"
+            + ("; save the spreadsheet as CSV UTF-8" if kind in SPREADSHEETS else "")
         )
     rows = _json_rows(table) if kind in (".json", ".jsonl") else _csv_rows(table, rules)
     found = 0
