@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split
-from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared_voices
+from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared
 from speechrnn.manifest import write_atomically, write_manifest
 from speechrnn.text import NORMALISERS, characters
 
@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         return sub
 
     corpus("folder", "any recordings, with .txt files or a table", "folder, or the file of the table", "raw", "")
+    commonvoice = "Common Voice: train, dev, test, and what else is validated"
+    corpus("commonvoice", commonvoice, "folder of a language, with train.tsv and clips/", "words", "")
     corpus("librispeech", "LibriSpeech: every subset found", "folder with the subsets", "upper", ENGLISH)
     corpus("an4", "CMU AN4: train and test", "folder with etc/ and wav/ (wav, flac, sph or raw)", "upper", ENGLISH)
     lhotse = corpus("lhotse", "a corpus that lhotse knows", "folder of the corpus", "raw", "")
@@ -91,10 +93,8 @@ def run(args: argparse.Namespace) -> int:
     splits = _prepare(args, Rules(args.normaliser, args.alphabet, args.nonspeech))
     if dev:
         splits = hold_out(splits, dev)
-        reason = shared_voices(*splits[:2])
-        if reason:
-            advice = "its word error rate says little about new voices"
-            print(f"warning: dev may have the voices of train, and {advice}: {reason}", file=sys.stderr)
+        for warning in shared(*splits[:2]):
+            print(f"warning: {warning}", file=sys.stderr)
     left_out = list(dict.fromkeys(item for split in splits for item in split.left_out))
     for split in splits:
         if split.utterances:  # an empty manifest could not be read
@@ -126,6 +126,10 @@ def _prepare(args: argparse.Namespace, rules: Rules) -> list[Split]:
         from speechrnn.data.corpora.folder import prepare_folder
 
         return prepare_folder(args.source, rules)
+    if args.corpus == "commonvoice":
+        from speechrnn.data.corpora.commonvoice import prepare_commonvoice
+
+        return prepare_commonvoice(args.source, rules, own_dev=bool(args.dev_speakers))
     from speechrnn.data.corpora.lhotse_recipes import prepare_lhotse
 
     return prepare_lhotse(args.name, args.source, args.destination, rules, dict(args.set))

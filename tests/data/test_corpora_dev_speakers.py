@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechrnn.data.corpora import LeftOut, Split
-from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared_voices
+from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 
@@ -15,7 +15,13 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def said(speaker: str, number: int, seconds: float = 1.0, audio: str = "") -> Utterance:
-    return Utterance(f"{speaker}{number}", audio or f"{speaker}{number}.wav", "a", duration=seconds, speaker=speaker)
+    return Utterance(
+        f"{speaker}{number}",
+        audio or f"{speaker}{number}.wav",
+        f"text {speaker}{number}",
+        duration=seconds,
+        speaker=speaker,
+    )
 
 
 def split(name: str, utterances: list[Utterance], left_out: tuple[LeftOut, ...] = ()) -> Split:
@@ -46,25 +52,33 @@ def test_a_share_is_of_whole_speakers_where_they_fit():
     everything = [said(speaker, number) for speaker in "abcdefghij" for number in range(5)]
     train, dev, _ = hold_out([split("all", everything)], 0.2)
     assert len({u.speaker for u in dev.utterances}) == 2 and len(dev.utterances) == 10
-    assert not shared_voices(train, dev)
+    assert not shared(train, dev)
 
 
 def test_without_speakers_it_is_of_recordings_and_says_so():
     parts = [said("", number, audio=f"talk{number // 4}.wav") for number in range(40)]
     train, dev, _ = hold_out([split("all", parts)], 0.25)
     assert not {u.audio_filepath for u in train.utterances} & {u.audio_filepath for u in dev.utterances}
-    assert shared_voices(train, dev) == "40 utterances name no speaker"
+    [warning] = shared(train, dev)
+    assert warning.startswith("voices of dev may be in train (40 utterances name no speaker): ")
 
 
 def test_one_speaker_and_one_recording():
     train, dev, _ = hold_out([split("all", [said("ann", number) for number in range(20)])], 0.1)
-    assert len(dev.utterances) == 2 and shared_voices(train, dev) == "ann can be heard in both"
+    [warning] = shared(train, dev)
+    assert len(dev.utterances) == 2 and warning.startswith("voices of dev may be in train (ann in both): ")
     talk = [said("ann", number, audio="talk.wav") for number in range(20)]
     assert len(hold_out([split("all", talk)], 0.1)[1].utterances) == 2
     with pytest.raises(InputError, match="expected an utterance with no more than 0.1 of the audio"):
         hold_out([split("all", talk[:1])], 0.1)
     two = [said(speaker, number) for speaker in "ab" for number in range(10)]  # half of all is too much
-    assert shared_voices(*hold_out([split("all", two)], 0.1)[:2]).endswith("can be heard in both")
+    assert "in both" in shared(*hold_out([split("all", two)], 0.1)[:2])[0]
+
+
+def test_texts_that_dev_and_train_share_are_counted():
+    prompts = [Utterance(f"{who}{n}", f"{who}{n}.wav", f"prompt {n}", 0.0, 1.0, who) for who in "abc" for n in range(3)]
+    train, dev, _ = hold_out([split("all", prompts)], {"b"})
+    assert shared(train, dev) == ["3 of 3 texts of dev are in train: its error rate says little about new texts"]
 
 
 def test_named_speakers_divide_only_the_subsets_that_have_them():

@@ -1,6 +1,6 @@
 """Corpora to manifests: what every preparer shares.
 
-A preparer (`prepare_an4`, `prepare_librispeech`, `prepare_folder`, `prepare_lhotse`) reads a corpus as its publisher ships
+A preparer (`prepare_an4`, `prepare_folder` ...) reads a corpus as its publisher ships
 it and yields what it finds: utterances with the text as published, and what it could not make an utterance of. `check`
 then opens every audio file, normalises every text, and sorts the two piles: nothing is dropped without a name and a reason.
 """

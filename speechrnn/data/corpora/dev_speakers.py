@@ -71,13 +71,22 @@ def read_speakers(path: Path) -> set[str]:
     return speakers
 
 
-def shared_voices(train: Split, dev: Split) -> str:
-    """Why the voices of dev may be known from training; empty if they are not."""
+def shared(train: Split, dev: Split) -> list[str]:
+    """What dev may have in common with train, a line each: voices, texts."""
+    found = []
     both = sorted(_speakers(train.utterances) & _speakers(dev.utterances))
-    if both:
-        return f"{', '.join(both[:3])}{', ...' * (len(both) > 3)} can be heard in both"
     nameless = sum(not utterance.speaker for utterance in [*train.utterances, *dev.utterances])
-    return f"{nameless} utterances name no speaker" if nameless else ""
+    if both or nameless:
+        reason = f"{', '.join(both[:3])}{', ...' * (len(both) > 3)} in both; " * bool(both)
+        reason += f"{nameless} utterances name no speaker; " * bool(nameless)
+        found.append(f"voices of dev may be in train ({reason[:-2]}): its error rate says little about new voices")
+    texts = {utterance.text for utterance in train.utterances if utterance.text}
+    repeated = sum(utterance.text in texts for utterance in dev.utterances)
+    if repeated:
+        found.append(
+            f"{repeated} of {len(dev.utterances)} texts of dev are in train: its error rate says little about new texts"
+        )
+    return found
 
 
 def _speakers(found: Iterable[Utterance | LeftOut]) -> set[str]:
