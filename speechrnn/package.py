@@ -2,6 +2,7 @@
 
 model.onnx     waveform in, log-probabilities out; see `speechrnn.acoustic`
 tokens.txt     the tokenizer: "token id" a line
+lexicon.txt    of a model whose tokens are phones: how words are pronounced, "WORD P H O N E S" a line
 model.json     what `Package` holds, under the same names
 lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.decoding.language_model`
 MODEL_CARD.md  data, licences, figures, limits
@@ -18,15 +19,17 @@ from typing import Any
 
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
-from speechrnn.text import BOUNDARY, Tokenizer, normaliser
+from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
 FORMAT = 1  # the newest format of model.json that this code reads
 DEFAULT = "an4"  # the bundled package that is used when none is named
 BUNDLED = Path(__file__).parent / "pretrained"
 FILES = ("model.onnx", "tokens.txt", "model.json")
+LEXICON = "lexicon.txt"  # beside them where the tokens are phones
 
 LM = "lm"  # the folder
 
+CHARACTERS, PHONES = "characters", "phones"
 OUTPUT_CASES = ("lower", "upper", "as_is")
 METHODS = ("greedy", "beam")
 # What else the decoder's description may hold, and the least that each may be.
@@ -102,8 +105,9 @@ def read_package(path: str | os.PathLike) -> Package:
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: expected JSON: {error}") from None
     _check(str(where), description)
+    pronunciations = read_pronunciations(directory / LEXICON) if description["token_type"] == PHONES else None
     try:
-        tokenizer = Tokenizer.read(directory / "tokens.txt")
+        tokenizer = Tokenizer.read(directory / "tokens.txt", pronunciations)
     except UnicodeDecodeError as error:
         raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
     return Package(**{f.name: description[f.name] for f in DESCRIBED}, tokenizer=tokenizer, directory=directory)
@@ -131,7 +135,7 @@ def _check(where: str, description: Any) -> None:
     if expected and abs(found - expected) > 1e-9:
         raise InputError(f"{where}: seconds_per_frame: expected {expected:g} (shift x subsampling), found {found:g}")
     for name, known in (
-        ("token_type", ("characters",)),
+        ("token_type", (CHARACTERS, PHONES)),
         ("word_boundary", (BOUNDARY,)),
         ("output_case", OUTPUT_CASES),
     ):
@@ -196,7 +200,7 @@ def write_package(
     empty = directory.is_dir() and not any(directory.iterdir())
     if directory.exists() and not empty and not (directory / "model.json").is_file():
         raise InputError(f"{directory}: expected nothing there or a model package to replace, found something else")
-    ours = {*FILES, "MODEL_CARD.md"}
+    ours = {*FILES, LEXICON, "MODEL_CARD.md"}
     others = sorted(entry.name for entry in directory.iterdir() if entry.name not in ours) if directory.exists() else []
     if others:
         raise InputError(
@@ -205,6 +209,8 @@ def write_package(
     with replacing(directory) as partial:
         write_atomically(partial / "model.onnx", model_onnx)
         write_atomically(partial / "tokens.txt", tokenizer.lines())
+        if tokenizer.pronunciations is not None:
+            write_atomically(partial / LEXICON, lexicon_lines(tokenizer.pronunciations))
         write_atomically(partial / "model.json", _json(description))
         write_atomically(partial / "MODEL_CARD.md", card)
         if lm is not None:

@@ -13,7 +13,7 @@ from speechrnn.audio import Source, audio_blocks, read_audio, source_name
 from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
-from speechrnn.package import Package, read_package
+from speechrnn.package import LEXICON, Package, read_package
 from speechrnn.package_cache import find_package
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
@@ -205,10 +205,13 @@ class Recognizer:
         for written, spoken in words:
             if missing := package.tokenizer.outside(spoken):
                 letters = " ".join(map(repr, dict.fromkeys(missing)))
-                raise InputError(
-                    f"the word {written!r}: the model {package.name} has no letter for {letters}: "
-                    "write it in the model's letters"
-                )
+                lacks, how = f"no letter for {letters}", "write it in the model's letters"
+                if package.tokenizer.pronunciations is not None:
+                    lacks, how = (
+                        "no pronunciation of it",
+                        f"add one to {package.directory / LEXICON}, or write it as it is said",
+                    )
+                raise InputError(f"the word {written!r}: the model {package.name} has {lacks}: {how}")
         sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)
         log_probs = np.concatenate(list(self.acoustic.stream(sound)))
         spoken = [spoken for _, spoken in words]

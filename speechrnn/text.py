@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from speechrnn.errors import InputError
@@ -115,21 +115,67 @@ def _is_table(name: str) -> bool:
     raise InputError(f"normaliser {name!r}: expected one of {known}, or the path of a table (.txt, .tsv)")
 
 
+Pronunciations = Mapping[str, Sequence[str]]  # of words: the phones of each pronunciation, with spaces between
+
+
+def read_pronunciations(path: str | os.PathLike) -> dict[str, list[str]]:
+    """Read a pronouncing lexicon: a word and its phones a line, with spaces between. A word may stand on several lines.
+
+        HELLO HH AH L OW
+
+    Raises:
+        InputError: it cannot be read, is empty, or a line has no phones or one that means something else.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a pronouncing lexicon (a word and its phones a line): {error}") from None
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(lines, start=1):
+        word, _, phones = line.partition(" ")
+        if (
+            not word or not phones or "\t" in line or "  " in line or phones[-1] == " "
+        ):  # not as `lexicon_lines` writes it
+            word, _, phones = " ".join(line.split()).partition(" ")
+            if not word:
+                continue
+        each = found.setdefault(word, [])
+        if not phones or BLANK in phones or BOUNDARY in phones:
+            raise InputError(f"{path}, line {number}: expected a word and its phones, found {line.strip()!r}")
+        if phones not in each:
+            each.append(phones)
+    if not found:
+        raise InputError(f"{path}: expected a pronouncing lexicon (a word and its phones a line), found no word in it")
+    return found
+
+
+def lexicon_lines(pronunciations: Pronunciations) -> str:
+    """What `read_pronunciations` reads."""
+    return "".join(f"{word} {phones}\n" for word, each in pronunciations.items() for phones in each)
+
+
 def characters(texts: Iterable[str]) -> list[str]:
     """The distinct characters of normalised texts, sorted, without the space."""
     return sorted(set().union(*texts) - {" "})
 
 
 class Tokenizer:
-    """Characters as tokens: normalised text to token ids and back.
+    """Normalised text to token ids and back; the tokens are characters, or the phones in which a lexicon pronounces words.
 
     Token 0 is the CTC blank; the space is written as the boundary token ``|``.
+
+    Args:
+        tokens: what the outputs of the acoustic model mean, in order.
+        pronunciations: by word, each one's phones with spaces between, the usual one first; None: the tokens are characters.
+
+    Raises:
+        InputError: the first token is not the blank, or one stands twice.
     """
 
-    def __init__(self, tokens: Sequence[str]):
+    def __init__(self, tokens: Sequence[str], pronunciations: Pronunciations | None = None):
         if not tokens or tokens[0] != BLANK:
             raise InputError(f"tokens: the first must be {BLANK}, found {tokens[0] if tokens else 'none'!r}")
-        self.tokens = list(tokens)
+        self.tokens, self.pronunciations = list(tokens), pronunciations
         self._ids = {token: index for index, token in enumerate(tokens)}
         if len(self._ids) != len(tokens):
             repeated = sorted(token for token in self._ids if self.tokens.count(token) > 1)
@@ -141,7 +187,13 @@ class Tokenizer:
         return cls([BLANK, BOUNDARY, *characters(texts)])
 
     @classmethod
-    def read(cls, path: str | os.PathLike) -> "Tokenizer":
+    def from_pronunciations(cls, pronunciations: Pronunciations) -> "Tokenizer":
+        """The tokenizer whose tokens are all the phones of a lexicon."""
+        phones = sorted({phone for each in pronunciations.values() for spelled in each for phone in spelled.split()})
+        return cls([BLANK, BOUNDARY, *phones], pronunciations)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike, pronunciations: Pronunciations | None = None) -> "Tokenizer":
         """Read tokens.txt: one "token id" a line, ids from 0 upwards in order.
 
         Raises:
@@ -154,7 +206,7 @@ class Tokenizer:
                 raise InputError(f"{path}, line {number}: expected '<token> {len(tokens)}', found {line!r}")
             tokens.append(fields[0])
         try:
-            return cls(tokens)
+            return cls(tokens, pronunciations)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -171,20 +223,45 @@ class Tokenizer:
         return self._ids.get(BOUNDARY)
 
     def outside(self, text: str) -> list[str]:
-        """The characters of a normalised text that have no token, in order of appearance."""
-        return [c for c in text if c == BOUNDARY or (c != " " and c not in self._ids)]
+        """What of a normalised text cannot be spelled, in order of appearance: characters, or words without a pronunciation."""
+        if self.pronunciations is None:
+            return [c for c in text if c == BOUNDARY or (c != " " and c not in self._ids)]
+        return [word for word in text.split() if not self._pronounced(word)]
+
+    def lacks(self, text: str) -> str:
+        """What of a normalised text cannot be spelled, for an error; empty if all of it can."""
+        if not (missing := self.outside(text)):
+            return ""
+        what = "characters outside the alphabet" if self.pronunciations is None else "words without a pronunciation"
+        return f"{what}: {' '.join(map(repr, sorted(set(missing))))}"
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a normalised text.
+        """Token ids of a normalised text; of words with several pronunciations the first.
 
         Raises:
-            InputError: it holds characters that have no token; they are named.
+            InputError: it holds characters that have no token, or words that have no pronunciation; they are named.
         """
-        missing = self.outside(text)
-        if missing:
-            raise InputError(f"{text!r}: characters outside the alphabet: {' '.join(map(repr, sorted(set(missing))))}")
-        return [self._ids[BOUNDARY if c == " " else c] for c in text]
+        if lacking := self.lacks(text):
+            raise InputError(f"{text!r}: {lacking}")
+        if self.pronunciations is None:
+            return [self._ids[BOUNDARY if c == " " else c] for c in text]
+        spelled = f" {BOUNDARY} ".join(self._pronounced(word)[0] for word in text.split())
+        return [self._ids[phone] for phone in spelled.split()]
+
+    def spellings(self, word: str) -> list[list[int]]:
+        """The token ids of every way to spell a word: none if it cannot be spelled."""
+        if self.pronunciations is None:
+            return [] if self.outside(word) else [self.encode(word)]
+        return [[self._ids[phone] for phone in spelled.split()] for spelled in self._pronounced(word)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids (blanks and repeats already removed), with single spaces between words."""
-        return " ".join("".join(self.tokens[i] for i in ids).replace(BOUNDARY, " ").split())
+        """The text of token ids (blanks and repeats already removed), with single spaces between words; phones have hyphens
+        between them."""
+        tokens = [self.tokens[i] for i in ids]
+        if self.pronunciations is None:
+            return " ".join("".join(tokens).replace(BOUNDARY, " ").split())
+        return " ".join("-".join(word.split()) for word in " ".join(tokens).split(BOUNDARY) if word.strip())
+
+    def _pronounced(self, word: str) -> list[str]:
+        """A word's pronunciations, less those with a phone that is no token."""
+        return [each for each in self.pronunciations.get(word, ()) if all(phone in self._ids for phone in each.split())]

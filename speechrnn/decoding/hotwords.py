@@ -6,12 +6,14 @@ far, and gives it back where the match fails. Texts are ranked in the end by wha
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice, product
 
 import numpy as np
 
 from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY, Tokenizer
 
+COMBINATIONS = 100  # of the pronunciations of a phrase's words; longer phrases need not be heard in all
 START = 0  # the state after a boundary, and of an empty text
 
 
@@ -20,7 +22,7 @@ class Hotwords:
     being in it is worth for the time being.
 
     Args:
-        weights: a natural-log bonus for each letter of each word or phrase.
+        weights: a natural-log bonus for each letter, or phone, of each word or phrase.
         normalise: the model's normaliser, which the texts went through that it was trained on.
         tokenizer: the model's.
 
@@ -37,24 +39,23 @@ class Hotwords:
         children: list[dict[int, int]] = [{}]
         lent, earned = [0.0], [0.0]
         for hotword, word, weight in zip(weights, self.words, weights.values(), strict=True):
-            missing = sorted(set(tokenizer.outside(word)))
-            if missing or not word:
-                outside = f"characters outside the model's alphabet: {' '.join(map(repr, missing))}"
-                raise InputError(f"hotword {hotword!r}: {outside if missing else 'expected letters, found none'}")
+            lacking = tokenizer.lacks(word)
+            if lacking or not word:
+                raise InputError(f"hotword {hotword!r}: {lacking or 'expected letters, found none'}")
             if not 0 < weight < float("inf"):
                 raise InputError(f"hotword {hotword!r}: expected a positive weight, found {weight}")
-            tokens = tokenizer.encode(word)
-            state = START
-            for matched, token in enumerate([*tokens, boundary], start=1):
-                if token not in children[state]:
-                    children[state][token] = len(children)
-                    children.append({})
-                    lent.append(0.0)
-                    earned.append(0.0)
-                state = children[state][token]
-                if matched <= len(tokens):
-                    lent[state] = max(lent[state], weight * matched)
-            earned[state] = max(earned[state], weight * len(tokens))
+            for tokens in _spellings(word, tokenizer):
+                state = START
+                for matched, token in enumerate([*tokens, boundary], start=1):
+                    if token not in children[state]:
+                        children[state][token] = len(children)
+                        children.append({})
+                        lent.append(0.0)
+                        earned.append(0.0)
+                    state = children[state][token]
+                    if matched <= len(tokens):
+                        lent[state] = max(lent[state], weight * matched)
+                earned[state] = max(earned[state], weight * len(tokens))
         self._determinise(children, lent, earned, boundary, len(tokenizer))
 
     def _determinise(self, children, lent, earned, boundary, tokens) -> None:
@@ -79,3 +80,12 @@ class Hotwords:
     def follow(self, states: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """The states (n,) after these states and tokens, both (n,)."""
         return self.after.take(states * self.after.shape[1] + tokens)
+
+
+def _spellings(phrase: str, tokenizer: Tokenizer) -> list[list[int]]:
+    """The token ids of every way to spell a phrase: of words with several pronunciations, every combination."""
+    each = [tokenizer.spellings(word) for word in phrase.split()]
+    return [
+        [token for i, spelling in enumerate(chosen) for token in ([tokenizer.boundary] if i else []) + spelling]
+        for chosen in islice(product(*each), COMBINATIONS)
+    ]

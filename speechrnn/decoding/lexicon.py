@@ -137,6 +137,8 @@ class Lexicon:
             InputError: in a closed one, a word cannot be spelled; its letters are named.
         """
         words = list(dict.fromkeys(words))
+        if words and tokenizer.pronunciations is not None:
+            return cls._pronounced(words, tokenizer, is_open)
         length, token = _spell(words, tokenizer)
         missing = np.bincount(np.arange(len(words)).repeat(length), token < 0, len(words)) > 0
         if is_open:
@@ -145,11 +147,28 @@ class Lexicon:
             words, length = [word for word, kept in zip(words, keep.tolist(), strict=True) if kept], length[keep]
         elif missing.any():
             word = words[missing.argmax()]
-            if " " in word:
-                raise InputError(f"lexicon: {word!r}: expected one word, found a space in it")
-            letters = " ".join(map(repr, sorted(set(tokenizer.outside(word)))))
-            raise InputError(f"lexicon: {word!r}: characters outside the model's alphabet: {letters}")
+            _check_word(word, tokenizer)
         return cls(words, Spellings(np.arange(len(words)), length, token), tokenizer, is_open)
+
+    @classmethod
+    def _pronounced(cls, words: list[str], tokenizer: Tokenizer, is_open: bool) -> "Lexicon":
+        """Words as they are pronounced: nothing tells how another one is written, so the vocabulary is closed.
+
+        If it was to be open, words without a pronunciation are left out.
+        """
+        pronunciations, ids = tokenizer.pronunciations, {token: i for i, token in enumerate(tokenizer.tokens)}
+        pairs = [(i, phones) for i, word in enumerate(words) for phones in pronunciations.get(word, ())]
+        word = np.array([i for i, _ in pairs], np.int32)
+        length = np.array([phones.count(" ") + 1 for _, phones in pairs], np.int64)
+        phones = " ".join([phones for _, phones in pairs]).split()
+        token = np.array([ids.get(phone, -1) for phone in phones], np.int32)
+        usable = np.bincount(np.arange(len(pairs)).repeat(length), token < 0, len(pairs)) == 0
+        token, word, length = token[usable.repeat(length)], word[usable], length[usable]
+        known = np.unique(word)
+        if not is_open and len(known) < len(words):
+            _check_word(words[np.setdiff1d(np.arange(len(words)), known)[0]], tokenizer)
+        spellings = Spellings(np.searchsorted(known, word).astype(np.int32), length, token)
+        return cls([words[i] for i in known.tolist()], spellings, tokenizer)
 
     @classmethod
     def read(cls, path: str | os.PathLike, tokenizer: Tokenizer, normalise: Callable[[str], str] = raw) -> "Lexicon":
@@ -158,7 +177,8 @@ class Lexicon:
             HELLO
             HELLO HH AH L OW
 
-        `normalise` is the model's normaliser, for the words; tokens are taken as they are.
+        `normalise` is the model's normaliser, for the words; tokens are taken as they are. A word alone is spelled with its
+        letters; in a file without pronunciations, as the model's own lexicon pronounces it.
 
         Raises:
             InputError: the file cannot be read or is empty, or a spelling has a token that the model has not.
@@ -167,6 +187,8 @@ class Lexicon:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: expected a lexicon (a word a line): {error}") from None
+        if tokenizer.pronunciations is not None and not any(" " in line.strip() for line in lines):
+            return cls.from_words(filter(None, map(normalise, lines)), tokenizer)
         known = {token: i for i, token in enumerate(tokenizer.tokens) if i and token != BOUNDARY}
         ids: dict[str, int] = {}
         spellings = []
@@ -184,6 +206,13 @@ class Lexicon:
         if not ids:
             raise InputError(f"{path}: expected a lexicon (a word a line), found no word in it")
         return cls(list(ids), spellings, tokenizer)
+
+
+def _check_word(word: str, tokenizer: Tokenizer) -> None:
+    if " " in word:
+        raise InputError(f"lexicon: {word!r}: expected one word, found a space in it")
+    if lacking := tokenizer.lacks(word):
+        raise InputError(f"lexicon: {word!r}: {lacking}")
 
 
 def _spell(words: Sequence[str], tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ class DataConfig:
     max_seconds: float = 80.0  # of audio in a batch as it is played, padding included
     cache: str = "runs/cache"  # folder of decoded audio
     shortest_first: bool = False  # in the first epoch: a curriculum, for networks that do not find out of the blanks
+    lexicon: str | None = None  # how words are pronounced: the tokens are its phones; without one, characters
 
 
 @dataclass

@@ -18,14 +18,15 @@ from speechrnn.nn.ctc import frames_needed
 from speechrnn.nn.front_end import frame_count
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.subsampling import output_frames
-from speechrnn.text import Tokenizer, normaliser
+from speechrnn.text import Tokenizer, normaliser, read_pronunciations
 from speechrnn.training.config import Config
 from speechrnn.training.distributed import Processes
 from speechrnn.training.progress import progress_over
 
 
 class TrainingData:
-    """The training set, the dev set if there is one, and the tokens: `tokens` of a run that goes on, else those of the texts.
+    """The training set, the dev set if there is one, and the tokens: `tokens` of a run that goes on, else those of the lexicon,
+    else those of the texts.
 
     Raises:
         InputError: a manifest cannot be used, or nothing is left of it.
@@ -37,8 +38,13 @@ class TrainingData:
         self.config, self.processes, self.augmentation = config, processes, augmentation
         train = read_manifests(config.data.train)
         normalise = normaliser(config.data.normaliser)
-        texts = (normalise(u.text).replace("|", " ") for u in train)
-        self.tokenizer = Tokenizer(tokens) if tokens else Tokenizer.from_texts(texts)
+        pronunciations = read_pronunciations(config.data.lexicon) if config.data.lexicon else None
+        if tokens:
+            self.tokenizer = Tokenizer(tokens, pronunciations)
+        elif pronunciations:
+            self.tokenizer = Tokenizer.from_pronunciations(pronunciations)
+        else:
+            self.tokenizer = Tokenizer.from_texts(normalise(u.text).replace("|", " ") for u in train)
         dev = (
             read_manifest(config.data.dev) if config.data.dev else None
         )  # if it is missing, before anything is decoded

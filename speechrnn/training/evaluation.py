@@ -29,6 +29,8 @@ def evaluate(
 ) -> dict | None:
     """Loss and word error rate of the dataset, each process computing its share of the batches.
 
+    Of a model with phones it is the phone error rate, by the first pronunciation of each word.
+
     Returns dev_loss (an utterance's mean), dev_wer (percent), dev_counts (Kaldi's line), blank_share (0 to 1) and samples
     ([reference, hypothesis], ...), the same on every process; None if one of them was `stopped` meanwhile.
     """
@@ -53,12 +55,15 @@ def evaluate(
     model.train()
     everybody = {index: result for share in processes.gathered(results) for index, result in share.items()}
     hypotheses, losses, blanks = zip(*(everybody[i] for i in range(len(dataset))), strict=True)
-    counts = sum(word_errors(dataset.texts, hypotheses), ErrorCounts())
+    phones = tokenizer.pronunciations is not None
+    references = [tokenizer.decode(labels) for labels in dataset.labels] if phones else dataset.texts
+    units = [[text.replace("-", " ") for text in texts] if phones else texts for texts in (references, hypotheses)]
+    counts = sum(word_errors(*units), ErrorCounts())
     shown = np.unique(np.linspace(0, len(hypotheses) - 1, SAMPLES_SHOWN).astype(int))
     return {
         "dev_loss": float(np.mean(losses)),
         "dev_wer": counts.rate,
-        "dev_counts": counts.line(),
+        "dev_counts": counts.line("PER" if phones else "WER"),
         "blank_share": float(np.mean(blanks)),
-        "samples": [[dataset.texts[i], hypotheses[i]] for i in shown.tolist()],
+        "samples": [[references[i], hypotheses[i]] for i in shown.tolist()],
     }

@@ -16,9 +16,9 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
-from speechrnn.package import FORMAT, read_package, write_package
+from speechrnn.package import CHARACTERS, FORMAT, PHONES, read_package, write_package
 from speechrnn.package_cache import find_package
-from speechrnn.text import BOUNDARY, Tokenizer
+from speechrnn.text import BOUNDARY, Tokenizer, read_pronunciations
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict
 from speechrnn.training.onnx_graph import build
@@ -82,7 +82,8 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
         checkpoint = find_checkpoint(path)
         model = load_model(checkpoint, dtype)
         config = config_from_dict(checkpoint.config, str(source))
-        return Trained(model, Tokenizer(checkpoint.tokens), describe(config, checkpoint, model))
+        pronunciations = read_pronunciations(config.data.lexicon) if config.data.lexicon else None
+        return Trained(model, Tokenizer(checkpoint.tokens, pronunciations), describe(config, checkpoint, model))
     try:
         package = read_package(find_package(source))
     except InputError as error:
@@ -120,6 +121,10 @@ def export(
     trained = read_trained(source, dtype)
     model, tokenizer, description = trained.model, trained.tokenizer, trained.description
     if form == "sherpa-onnx":
+        if tokenizer.pronunciations is not None:
+            raise InputError(
+                f"{source}: sherpa-onnx would print the phones of this model, which our lexicon turns into words"
+            )
         check_slot(model, tokenizer.tokens)
         graph = build_for_sherpa(model, dtype, description["name"])
     else:
@@ -150,7 +155,7 @@ def describe(config: Config, checkpoint: Checkpoint, model: CTCModel) -> dict:
         "front_end": checkpoint.config["model"]["front_end"],
         "subsampling": config.model.subsampling,
         "seconds_per_frame": model.front_end.shift * config.model.subsampling / config.model.sample_rate,
-        "token_type": "characters",
+        "token_type": PHONES if config.data.lexicon else CHARACTERS,
         "word_boundary": BOUNDARY,
         "normaliser": config.data.normaliser,
         "output_case": config.output_case,
@@ -167,7 +172,8 @@ def describe(config: Config, checkpoint: Checkpoint, model: CTCModel) -> dict:
             "layers": config.model.layers,
             "hidden": config.model.hidden,
             "bidirectional": config.model.bidirectional,
-            **({"wer": {"dev": round(at.best, 2)}} if is_best else {}),  # percent, of sets by their names
+            # percent, of sets by their names; of a model with phones the phone error rate
+            **({"per" if config.data.lexicon else "wer": {"dev": round(at.best, 2)}} if is_best else {}),
         },
     }
 

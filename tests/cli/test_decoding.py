@@ -86,7 +86,7 @@ def test_one_line_says_what_cannot_be_used(transcribe, package_dir, tuned, sound
     for model, arguments, message in (
         (package_dir, ["--lm", tmp_path / "none.lm"], "none.lm: expected a language model: No such file"),
         (package_dir, ["--lm", sound], "sound.wav: expected"),
-        (package_dir, ["--hotwords", "мир"], "hotword 'мир': characters outside the model's alphabet"),
+        (package_dir, ["--hotwords", "мир"], "hotword 'мир': characters outside the alphabet"),
         (package_dir, ["--hotwords", tmp_path / "none.txt"], "none.txt: expected hotwords"),
         (package_dir, ["--hotwords", tmp_path / "empty.txt"], "empty.txt: expected words, found none"),
         (package_dir, ["--hotwords", "a", "--hotword-weight", "0"], "hotword 'a': expected a positive weight"),

@@ -103,7 +103,7 @@ def test_what_cannot_be_used(package_dir, tuned, tmp_path):
     for keywords, message in (
         ({"beam": 0}, "beam: expected 1 or more, found 0"),
         ({"nbest": -1}, "nbest: expected 1 or more, found -1"),
-        ({"hotwords": "мир"}, "hotword 'мир': characters outside the model's alphabet"),
+        ({"hotwords": "мир"}, "hotword 'мир': characters outside the alphabet"),
         ({"hotwords": {"day": -1.0}}, "hotword 'day': expected a positive weight"),
         ({"lm": tmp_path / "none.lm"}, "none.lm: expected a language model: No such file"),
         ({"lm": ""}, "expected a language model: No such file"),

@@ -77,8 +77,8 @@ def test_a_phrase_and_a_word_in_it_in_a_closed_vocabulary():
 @pytest.mark.parametrize(
     ("weights", "error"),
     [
-        ({"Nadja": 1, "Надя": 1}, "hotword 'Надя': characters outside the model's alphabet: 'А' 'Д' 'Н' 'Я'"),
-        ({"R2D2": 1}, "hotword 'R2D2': characters outside the model's alphabet: '2'"),
+        ({"Nadja": 1, "Надя": 1}, "hotword 'Надя': characters outside the alphabet: 'А' 'Д' 'Н' 'Я'"),
+        ({"R2D2": 1}, "hotword 'R2D2': characters outside the alphabet: '2'"),
         ({" ": 1}, "hotword ' ': expected letters, found none"),
         ({"A": 0}, "hotword 'A': expected a positive weight, found 0"),
         ({"A": float("nan")}, "found nan"),

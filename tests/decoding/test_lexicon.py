@@ -120,7 +120,7 @@ def test_lexicon_files_that_cannot_be_used(tmp_path, contents, error):
 def test_other_errors(tmp_path):
     with pytest.raises(InputError, match="expected a lexicon"):
         Lexicon.read(tmp_path / "absent.txt", LETTERS)
-    with pytest.raises(InputError, match="'ДА': characters outside the model's alphabet: 'А' 'Д'"):
+    with pytest.raises(InputError, match="'ДА': characters outside the alphabet: 'А' 'Д'"):
         Lexicon.from_words(["A", "ДА"], LETTERS)
     with pytest.raises(InputError, match="'A B': expected one word"):
         Lexicon.from_words(["A B"], LETTERS)
