@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "write a score as an HTML page, with the worst utterances to hear and see",
     "compare": "say whether one system is better than another, and how sure that is",
     "lm": "make and look at language models",
+    "lexicon": "write the pronunciations of words, and guess those that the dictionary lacks",
     "tune": "choose the weights of a language model for a package",
     "inspect": "show what is in a run, a manifest or a model package",
     "models": "say which model packages are here, fetch and pack them",
