@@ -9,11 +9,12 @@ pronunciations there, any other with the one that a model, learned from the dict
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from speechrnn.cli import positive
 from speechrnn.errors import InputError
-from speechrnn.text import NORMALISERS, normaliser
+from speechrnn.text import NORMALISERS, Pronunciations, lexicon_lines, normaliser
 
 PRONUNCIATIONS = 3  # of cmudict's 126,052 words, 125,906 have no more
 NAMED = 10  # words in one line: enough to find the cause
@@ -53,27 +54,29 @@ def run(args: argparse.Namespace) -> int:
     dictionary = read_dictionary(args.dictionary, args.normaliser)
     words = _words(args.words, normaliser(args.normaliser))
     others = [word for word in words if word not in dictionary]
-    guesses: dict[str, tuple[str, ...]] = {}
+    guesses: dict[str, str] = {}
     if others:
         pronouncer = Pronouncer.train(dictionary)
         found = zip(others, pronouncer.pronounce(others), strict=True)
         guesses = {word: best[0].phones for word, best in found if best}
-    lines = [
-        f"{word} {' '.join(phones)}\n"
+    missing = [word for word in others if word not in guesses]
+    lexicon = {
+        word: dictionary[word][: args.pronunciations] if word in dictionary else [guesses[word]]
         for word in words
-        for phones in (dictionary[word][: args.pronunciations] if word in dictionary else [guesses.get(word, ())])
-        if phones
-    ]
-    if not lines:
+        if word in dictionary or word in guesses
+    }
+    if not lexicon:
         raise InputError(
             f"{' '.join(args.words)}: expected words in the letters of {args.dictionary}, found only {_some(words)}: "
             "--normaliser, if the case differs"
         )
+    lines = lexicon_lines(lexicon)
     if args.output:
-        write_atomically(args.output, "".join(lines))
+        write_atomically(args.output, lines)
     else:
-        sys.stdout.writelines(lines)
-    return _report(words, guesses, [word for word in others if word not in guesses], len(lines))
+        sys.stdout.write(lines)
+    _report(lexicon, guesses, missing)
+    return 1 if missing else 0
 
 
 def _words(paths: Iterable[str], normalise: Callable[[str], str]) -> list[str]:
@@ -105,21 +108,20 @@ def _texts(path: str) -> Iterator[str]:
         yield from (text for _, text in read_sentences(path))
 
 
-def _report(words: list[str], guesses: dict[str, tuple[str, ...]], missing: list[str], lines: int) -> int:
-    known = len(words) - len(guesses) - len(missing)
-    tell = f"speechrnn lexicon: {len(words):,} words, {lines:,} pronunciations: {known:,} words from the dictionary"
+def _report(lexicon: Pronunciations, guesses: Mapping[str, str], missing: Sequence[str]) -> None:
+    tell = f"{len(lexicon):,} words, {sum(map(len, lexicon.values())):,} pronunciations"
+    tell += f": {len(lexicon) - len(guesses):,} words from the dictionary"
     if guesses:
-        shown = [f"{word} ({' '.join(phones)})" for word, phones in list(guesses.items())[:SHOWN]]
-        tell += f", {len(guesses):,} guessed: {', '.join(shown)}{' ...' if len(guesses) > SHOWN else ''}"
-    print(tell, file=sys.stderr)
+        shown = ", ".join(f"{word} ({phones})" for word, phones in islice(guesses.items(), SHOWN))
+        tell += f", {len(guesses):,} guessed: {shown}{' ...' if len(guesses) > SHOWN else ''}"
+    print(f"speechrnn lexicon: {tell}", file=sys.stderr)
     if missing:
         print(
             f"speechrnn lexicon: {len(missing):,} words left out, which have letters that no word of the dictionary has: "
             f"{_some(missing)}: spell them out in the text, or add them to the dictionary",
             file=sys.stderr,
         )
-    return 1 if missing else 0
 
 
-def _some(words: list[str]) -> str:
+def _some(words: Sequence[str]) -> str:
     return " ".join(words[:NAMED]) + (" ..." if len(words) > NAMED else "")

@@ -18,6 +18,7 @@ from speechrnn.decoding.kneser_ney import estimate
 from speechrnn.decoding.ngram import NgramModel
 from speechrnn.decoding.ngram_counts import count, read_sentences
 from speechrnn.errors import InputError
+from speechrnn.text import Pronunciations
 from speechrnn.text import normaliser as normaliser_of
 
 ORDER = 7  # of the n-gram over graphones: 6 finds half a per cent of words fewer, 8 no more (docs/pronunciations.md)
@@ -28,8 +29,8 @@ VARIANT = re.compile(r"\(\d+\)$")  # word(2)
 STRESS = "0123456789"
 
 
-def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[str, list[tuple[str, ...]]]:
-    """Read a pronouncing dictionary in the form of CMU's, plain or compressed (gzip, xz): word -> its pronunciations, in order.
+def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[str, list[str]]:
+    """Read a pronouncing dictionary in the form of CMU's, plain or compressed (gzip, xz).
 
         read R EH1 D       # a comment
         read(2) R IY1 D
@@ -41,16 +42,19 @@ def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[
         path: of the file.
         normaliser: what words go through; the name of the model's.
 
+    Returns:
+        by word, its pronunciations in order, as `speechrnn.text.Pronunciations`: "R EH D", "R IY D".
+
     Raises:
         InputError: it cannot be read, holds no word, or a line is not of that form.
     """
     normalise = normaliser_of(normaliser)
-    result: dict[str, list[tuple[str, ...]]] = {}
+    result: dict[str, list[str]] = {}
     for where, line in read_sentences(path):
         fields = line.partition("#")[0].split()
         if not fields or line.startswith(";;;"):
             continue
-        word, phones = normalise(VARIANT.sub("", fields[0])), tuple(phone.rstrip(STRESS) for phone in fields[1:])
+        word, phones = normalise(VARIANT.sub("", fields[0])), [phone.rstrip(STRESS) for phone in fields[1:]]
         if not word or not phones or not all(phones):
             raise InputError(f"{where}: expected a word and its phones such as 'read R IY1 D', found {line.strip()!r}")
         if SEPARATOR in "".join([word, *phones]):
@@ -58,17 +62,17 @@ def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[
                 f"{where}: {SEPARATOR!r} stands between words in models: expected none, found {line.strip()!r}"
             )
         known = result.setdefault(word, [])
-        if phones not in known:
-            known.append(phones)
+        if (spoken := " ".join(phones)) not in known:
+            known.append(spoken)
     if not result:
         raise InputError(f"{path}: expected a pronouncing dictionary such as CMU's, found no word in it")
     return result
 
 
 class Pronunciation(NamedTuple):
-    """Phones, and the natural log of their probability among all pronunciations of the word that were found."""
+    """Phones with spaces between, and the natural log of their probability among all that were found for the word."""
 
-    phones: tuple[str, ...]
+    phones: str
     log_prob: float
 
 
@@ -85,7 +89,7 @@ class Pronouncer:
     def __init__(self, model: NgramModel):
         self._model = model
         by_letter: dict[str, list[int]] = {}
-        self._phones: list[tuple[str, ...]] = [()] * len(SPECIAL)
+        self._phones: list[list[str]] = [[] for _ in SPECIAL]
         for id, name in enumerate(model.words[len(SPECIAL) :], start=len(SPECIAL)):
             letter, *phones = name.split(SEPARATOR)
             if len(letter) != 1 or not phones:
@@ -93,7 +97,7 @@ class Pronouncer:
                     f"pronunciations: expected a model whose words are letters with their phones such as 'X|K|S', found {name!r}"
                 )
             by_letter.setdefault(letter, []).append(id)
-            self._phones.append(tuple(filter(None, phones)))
+            self._phones.append(list(filter(None, phones)))
         self._letters = {letter: place for place, letter in enumerate(by_letter)}
         # The graphones of letter i are _graphones[_first[i] : _first[i] + _choices[i]].
         self._choices = np.array([len(ids) for ids in by_letter.values()], np.int64)
@@ -101,20 +105,18 @@ class Pronouncer:
         self._graphones = np.array(list(chain.from_iterable(by_letter.values())), np.int32)
 
     @classmethod
-    def train(
-        cls, dictionary: Mapping[str, Sequence[Sequence[str]]], order: int = ORDER, entropy: float | None = None
-    ) -> "Pronouncer":
+    def train(cls, dictionary: Pronunciations, order: int = ORDER, entropy: float | None = None) -> "Pronouncer":
         """Learn from the pronunciations of words: 126,000 words take seconds.
 
         Args:
-            dictionary: word -> pronunciations, as `read_dictionary` gives them; each counts as much as any other.
+            dictionary: words and their pronunciations; each counts as much as any other.
             order: the most graphones in an n-gram.
             entropy: leave out n-grams whose loss raises the perplexity by less than this share, and keep values in 8 bits.
 
         Raises:
             InputError: no pronunciation can be aligned with its letters.
         """
-        text = graphone_text([(word, phones) for word, several in dictionary.items() for phones in several])
+        text = graphone_text([(word, phones.split()) for word, each in dictionary.items() for phones in each])
         if not text.tokens:
             raise InputError(
                 "pronunciations: expected words with one or two phones for a letter to learn from, found none"
@@ -167,7 +169,7 @@ class Pronouncer:
         letters = np.zeros((len(words), ends.max()), np.int64)
         for row, word in zip(letters, words, strict=True):
             row[: len(word)] = [self._letters[letter] for letter in word]
-        found: list[dict[tuple[str, ...], float]] = [{} for _ in words]
+        found: list[dict[str, float]] = [{} for _ in words]
         # Hypotheses, those of a word together: their words, n-gram states, scores and graphones so far.
         word, score = np.arange(len(words)), np.zeros(len(words))
         state = np.full(len(words), self._model.start, np.int64)
@@ -189,11 +191,11 @@ class Pronouncer:
                 word, state, score, path = word[~done], state[~done], score[~done], path[~done]
         return [_ranked(pronunciations) for pronunciations in found]
 
-    def _finish(self, word, state, score, path, found: list[dict[tuple[str, ...], float]]) -> None:
+    def _finish(self, word, state, score, path, found: list[dict[str, float]]) -> None:
         """Add whole hypotheses to what was found; those without a phone are no pronunciations."""
         log_probs, _ = self._model.score(state, np.full(len(word), END, np.int32))
         for place, total, graphones in zip(word.tolist(), (score + log_probs).tolist(), path.tolist(), strict=True):
-            phones = tuple(chain.from_iterable(map(self._phones.__getitem__, graphones)))
+            phones = " ".join(chain.from_iterable(map(self._phones.__getitem__, graphones)))
             if phones:
                 found[place][phones] = float(np.logaddexp(found[place].get(phones, -np.inf), total))
 
@@ -208,7 +210,7 @@ def _prune(word: np.ndarray, score: np.ndarray) -> np.ndarray:
     return near[rank < BEAM]
 
 
-def _ranked(pronunciations: Mapping[tuple[str, ...], float]) -> list[Pronunciation]:
+def _ranked(pronunciations: Mapping[str, float]) -> list[Pronunciation]:
     total = np.logaddexp.reduce(list(pronunciations.values())) if pronunciations else 0.0
     ranked = sorted(pronunciations.items(), key=lambda item: -item[1])
     return [Pronunciation(phones, float(score - total)) for phones, score in ranked]
