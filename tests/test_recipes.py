@@ -50,3 +50,55 @@ def test_an4(tmp_path):
     assert "Mean over 2 seeds" in table and "/ 8," in table  # 2 test utterances of 4 words
     assert len((tmp_path / "data" / "an4" / "test.evaluations.jsonl").read_text().splitlines()) == 2
     assert (tmp_path / "runs" / "an4" / "seed2" / "package" / "model.onnx").exists()
+
+
+TINY_WORDS = {
+    "go": "G OW1",
+    "do": "D UW1",
+    "see": "S IY1",
+    "you": "Y UW1",
+    "low": "L OW1",
+    "low(2)": "L OW0",
+    "her": "HH ER1",
+}
+
+
+def tiny_mini_librispeech(folder: Path) -> None:
+    """mini-LibriSpeech's layout with two utterances a speaker: noise, which nothing can be learnt from."""
+    listed = (ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt").read_text().splitlines()
+    dev = [line for line in listed if not line.startswith("#")]
+    random = np.random.default_rng(0)
+    for subset, speakers in (("train-clean-5", [*dev, "19", "26"]), ("dev-clean", ["84", "174"])):
+        for speaker in speakers:
+            chapter = folder / subset / speaker / "1"
+            chapter.mkdir(parents=True)
+            lines = []
+            for number, text in enumerate(["GO DO YOU SEE", "DO GO LOWER"]):
+                lines.append(f"{speaker}-1-{number:04} {text}\n")
+                soundfile.write(chapter / f"{speaker}-1-{number:04}.flac", random.normal(0, 0.1, 16000), 16000)
+            (chapter / f"{speaker}-1.trans.txt").write_text("".join(lines))
+
+
+def test_mini_librispeech(tmp_path):
+    for name in ("conf", "recipes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    tiny_mini_librispeech(tmp_path / "data" / "corpora" / "LibriSpeech")
+    (tmp_path / "data" / "lm").mkdir()
+    (tmp_path / "data" / "lm" / "books.txt").write_text("GO DO YOU SEE\nDO GO LOWER\nYOU SEE\n" * 5)
+    (tmp_path / "cmudict").write_text("".join(f"{word} {phones}\n" for word, phones in TINY_WORDS.items()))
+    results = tmp_path / "recipes" / "mini_librispeech"
+    (results / "results.jsonl").unlink(missing_ok=True)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    settings = {"BOOKS": str(tmp_path / "data" / "lm" / "books.txt"), "DICTIONARY": str(tmp_path / "cmudict")}
+    command = [results / "run.sh", *TINY]
+    env = {**os.environ, "PATH": path, **settings}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 guessed: LOWER" in done.stderr  # the lexicon has the words of speech and language model
+    table = (results / "RESULTS.md").read_text()
+    assert "3-grams of books" in table and "no language model" in table and "/ 14," in table
+    package = tmp_path / "runs" / "mini_librispeech" / "seed1" / "package"
+    assert "LOWER L OW" in (package / "lexicon.txt").read_text() and (package / "lm" / "lexicon.txt").exists()
+    (tmp_path / "data" / "lm" / "books.txt").unlink()
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "books.txt: found no such file" in done.stderr

@@ -211,7 +211,9 @@ def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
             cells.append(f"{rate:>7}{'*' if (i, j) == tuned.best else ' '}")
         print(f"{weight:<6g}" + "".join(cells).rstrip())
     widest = max(tuned.beams)
-    rows = [("greedy", trial.without(None)), (f"beam {widest}, no language model", trial.without(widest))]
+    phones = trial.package.tokenizer.pronunciations is not None
+    rows = [] if phones else [("greedy", trial.without(None))]
+    rows += [(f"beam {widest}, no language model", trial.without(widest))]
     rows += [(f"beam {beam}{' *' if beam == tuned.beam else ''}", errors) for beam, errors in tuned.beams.items()]
     print()
     for name, errors in rows:

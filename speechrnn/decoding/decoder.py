@@ -28,7 +28,8 @@ SEARCHED = ("lm_weight", "word_bonus", "unknown_penalty")  # of a package's deco
 class Decoder:
     """A decoder, ready for any number of utterances.
 
-    It searches if the package's method is `beam`, or if anything is asked for that takes a search; otherwise it is greedy.
+    It searches if the package's method is `beam`, if anything is asked for that takes a search, or if the tokens are phones, for
+    words of the package's own lexicon where no language model has others; otherwise it is greedy.
 
     Args:
         package: whose log-probabilities they are; its own weights of a search are used, or else those of `BeamSearch`.
@@ -61,7 +62,8 @@ class Decoder:
         self.search: BeamSearch | None = None
         self.description = "greedy"
         by_default = package.decoder["method"] == "beam" and lm is None
-        if by_default or lm not in (None, False) or hotwords or beam or nbest:
+        phones = package.tokenizer.pronunciations is not None  # words are found by a search alone
+        if by_default or lm not in (None, False) or hotwords or beam or nbest or phones:
             self._prepare(lm, hotwords, beam)
 
     def _prepare(self, lm: Lm, hotwords: HotwordWeights, beam: int | None) -> None:
@@ -83,6 +85,8 @@ class Decoder:
             scores = self.search.word_scores
             parts += [model.describe(), f"lm weight {scores.lm_weight:g}", f"word bonus {scores.word_bonus:g}"]
             parts += [f"unknown penalty {scores.unknown_penalty:g}"] if model.lexicon.is_open else []
+        elif not self.search.lexicon.is_open:
+            parts.append(f"{len(self.search.lexicon.words):,} words of the model's lexicon, no language model")
         if weights:
             kinds = " ".join(f"{weight:g}" for weight in sorted(set(weights.values())))
             parts.append(f"{len(weights)} hotword{'s' if len(weights) > 1 else ''} of weight {kinds}")
@@ -131,6 +135,10 @@ def beam_search(
     if width:
         chosen["width"] = int(width)
     ngram, lexicon = (model.ngram, model.lexicon) if model else (None, None)
+    if lexicon is None and package.tokenizer.pronunciations is not None:
+        from speechrnn.decoding.lexicon import Lexicon
+
+        lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer)
     try:
         return BeamSearch(package.tokenizer, lm=ngram, lexicon=lexicon, hotwords=hotwords, **chosen)
     except InputError as error:
