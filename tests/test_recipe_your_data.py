@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "your_data"
 BLOCKS = re.findall(r"```sh\n(.*?)```", (RECIPE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 COMMON_VOICE = next(number for number, block in enumerate(BLOCKS) if "prepare commonvoice" in block)
-TINY = ("optimiser.epochs=1", "data.max_seconds=10", "device=cpu")
+TINY = ("optimiser.epochs=1", "data.max_seconds=10", "model.layers=1", "device=cpu")
 
 
 def noise(path: Path, seed: int, seconds: float = 1.0) -> None:
@@ -100,7 +100,7 @@ def test_common_voice_in_arabic(folder, run):
         (language / f"{name}.tsv").write_text("client_id\tpath\tsentence\n" + "".join(part), encoding="utf-8")
     prepare, train, export, evaluate = BLOCKS[COMMON_VOICE].splitlines()
     run(prepare)
-    assert "tokens: 2 mapped, 13 new" in run(train)[1]  # blank and boundary
+    assert re.search(r"tokens: 2 mapped, \d+ new", run(train)[1])  # blank and boundary
     run(export)
     assert "utterances: 1" in run(evaluate)[0]
     model = folder / "models" / "mine"
@@ -129,10 +129,10 @@ def test_the_learning_curve(folder, monkeypatch, capsys):
     write_manifest("train.jsonl", said)
     write_manifest("other.jsonl", said[:4])
     monkeypatch.setattr(curve, "SHARES", (1 / 2, 1))
-    curve.main(["conf/your_data.yaml", "train.jsonl", "other.jsonl", "curve", *TINY, "model.layers=1"])
+    curve.main(["conf/your_data.yaml", "train.jsonl", "other.jsonl", "curve", *TINY])
     heading, _, *rows = (
         [cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()
     )
-    assert heading[3:] == ["WER %, random weights", "WER %, init_from an4"]
+    assert heading[3] == "WER %, random weights" and heading[4].startswith("WER %, init_from ")
     assert [row[1:3] for row in rows] == [["4", "2"], ["8", "1"]]
     assert all(re.fullmatch(r"\d+\.\d\d( \(.* to .*\))?", rate) for row in rows for rate in row[3:])

@@ -117,6 +117,11 @@ def test_a_corpus_with_a_dev_set_of_its_own_keeps_it():
         hold_out([split("train", [said("a", 0), said("b", 0)]), split("dev", [said("c", 0)])], {"a"})
 
 
+def test_a_corpus_without_anything_to_train_on():
+    with pytest.raises(InputError, match="expected a manifest to divide, named all or train..., found dev, test$"):
+        hold_out([split("dev", [said("a", 0)]), split("test", [said("b", 0)])], 0.5)
+
+
 def test_the_argument_and_the_files_of_the_recipes(tmp_path):
     assert read_dev("12.5%") == 0.125
     for wrong in ("0%", "100%", "ten%", "-1%"):

@@ -1,8 +1,8 @@
 """Corpora to manifests: what every preparer shares.
 
-A preparer (`prepare_an4`, `prepare_folder` ...) reads a corpus as its publisher ships
-it and yields what it finds: utterances with the text as published, and what it could not make an utterance of. `check`
-then opens every audio file, normalises every text, and sorts the two piles: nothing is dropped without a name and a reason.
+A preparer (`prepare_an4`, `prepare_folder` ...) reads a corpus as its publisher ships it and yields what it finds: utterances
+with the text as published, and what it could not make an utterance of. `check` then opens every audio file, normalises every
+text, and sorts the two piles: nothing is dropped without a name and a reason. `dev_speakers` divides what came of it.
 """
 
 import functools
@@ -163,7 +163,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: expected UTF-8 text, found the byte 0x{error.object[error.start]:02x}") from None
+        byte = error.object[error.start]
+        raise InputError(f"{path}: expected UTF-8 text, found the byte 0x{byte:02x}; save it as UTF-8") from None
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:

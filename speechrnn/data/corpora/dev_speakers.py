@@ -39,9 +39,14 @@ def hold_out(splits: Sequence[Split], dev: set[str] | float) -> list[Split]:
             speaker is known, or none has so little, it gets recordings.
 
     Raises:
-        InputError: a speaker is in none of them, the share is too small, or the corpus has a dev set.
+        InputError: there is none of them, a speaker is in none, the share is too small, or the corpus has a dev set.
     """
     training = [split for split in splits if split.name.startswith(TRAINING)]
+    if not training:
+        names = ", ".join(split.name for split in splits)
+        raise InputError(
+            f"--dev-speakers: expected a manifest to divide, named {' or '.join(TRAINING)}..., found {names}"
+        )
     if isinstance(dev, float):
         whole = _joined(training)
         held_out = _some(whole.utterances, dev)
