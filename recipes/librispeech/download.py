@@ -49,7 +49,7 @@ ARCHIVES = {
     "train-clean-5": Archive("31/train-clean-5.tar.gz", 332954390, "5df7d4e78065366204ca6845bb08f490", 1519),
     "dev-clean-2": Archive("31/dev-clean-2.tar.gz", 126046265, "6d7ab67ac6a1d2c993d050e16d61080d", 1089),
 }
-MIRRORS = {  # as www.openslr.org names them beside each file; they hold the same bytes, so one goes on where another stopped
+MIRRORS = {  # of the publisher, named on its pages; they hold the same bytes, so one goes on where another stopped
     "openslr": "https://www.openslr.org/resources",
     "us": "https://openslr.trmal.net/resources",
     "eu": "https://openslr.elda.org/resources",

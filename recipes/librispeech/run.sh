@@ -58,6 +58,7 @@ for seed in ${SEEDS:-1}; do
     run=runs/librispeech/$name/seed$seed
     python -m speechrnn train conf/librispeech.yaml seed="$seed" run="$run" "data.train=[${manifests:1}]" \
         optimiser.epochs=$epochs "$@"
+    rm -rf "$run/package" # of an earlier call: export does not replace one that has a language model
     python -m speechrnn export "$run" "$run/package" --card recipes/librispeech/CARD.md
     for test in test-clean test-other; do
         python -m speechrnn evaluate "$run/package" data/librispeech/$test.jsonl --details "$run/$test.jsonl" \
