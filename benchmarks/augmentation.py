@@ -16,7 +16,15 @@ import numpy as np
 import soundfile
 import torch
 
-from speechrnn.data.augment import Augmentation, AugmentConfig, NoiseConfig, PitchConfig, ReverbConfig, StretchConfig
+from speechrnn.data.augment import (
+    Augmentation,
+    AugmentConfig,
+    NoiseConfig,
+    PitchConfig,
+    ReverbConfig,
+    StretchConfig,
+    TelephoneConfig,
+)
 from speechrnn.nn.ctc import consistency_loss, ctc_loss
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.spec_augment import SpecAugment
@@ -81,6 +89,7 @@ def main() -> None:
             "reverberation, recorded": {"reverb": ReverbConfig(1.0, rooms)},
             "noise, generated": {"noise": NoiseConfig(1.0)},
             "noise, recorded": {"noise": NoiseConfig(1.0, manifest=noise)},
+            "telephone": {"telephone": TelephoneConfig(1.0)},
             "gain": {"gain": [-10.0, 10.0]},
         }
         rows = {}

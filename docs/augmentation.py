@@ -11,7 +11,15 @@ import numpy as np
 import torch
 
 from speechrnn.audio import read_audio
-from speechrnn.data.augment import Augmentation, AugmentConfig, NoiseConfig, PitchConfig, ReverbConfig, StretchConfig
+from speechrnn.data.augment import (
+    Augmentation,
+    AugmentConfig,
+    NoiseConfig,
+    PitchConfig,
+    ReverbConfig,
+    StretchConfig,
+    TelephoneConfig,
+)
 from speechrnn.nn.front_end import FrontEnd, FrontEndConfig, Normalise
 from speechrnn.nn.spec_augment import SpecAugment, SpecAugmentConfig
 
@@ -26,6 +34,7 @@ KINDS = {  # what is drawn in training is fixed here
     "stretch": ("stretch, speed 0.8", {"stretch": StretchConfig(1.0, [0.8, 0.8])}),
     "reverb": ("room, RT60 0.5 s, direct sound at 3 dB", {"reverb": ReverbConfig(1.0, None, [0.5, 0.5], [3.0, 3.0])}),
     "noise": ("pink noise at an SNR of 15 dB", {"noise": NoiseConfig(1.0, [15.0, 15.0], None, [1.0, 1.0])}),
+    "telephone": ("telephone", {"telephone": TelephoneConfig(1.0)}),
     "gain": ("gain - 15 dB", {"gain": [-15.0, -15.0]}),
 }
 
