@@ -70,12 +70,10 @@ def test_recordings_in_folders_to_a_package_that_transcribes(folder, run):
     dev = {u.speaker for u in read_manifest(folder / "data" / "mine" / "dev.jsonl")}
     train = {u.speaker for u in read_manifest(folder / "data" / "mine" / "train.jsonl")}
     assert len(dev) == 1 and len(train) == 11 and not dev & train
-    for block in (transcribe, language_model, alphabet):
+    for block in (transcribe, language_model, everything, alphabet):
         for line in block.splitlines():
             run(line)
-    assert (
-        "train_all.jsonl" in everything and "data.dev=null" in everything
-    )  # run by the command of Common Voice's validated
+    assert (folder / "runs" / "mine_all" / "checkpoints").is_dir()
 
 
 def test_a_spreadsheet(folder, run):

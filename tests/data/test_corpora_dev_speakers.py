@@ -117,6 +117,11 @@ def test_a_corpus_with_a_dev_set_of_its_own_keeps_it():
         hold_out([split("train", [said("a", 0), said("b", 0)]), split("dev", [said("c", 0)])], {"a"})
 
 
+def test_the_only_subset_is_divided_whatever_its_name():
+    found = hold_out([split("dev-clean", [said("a", 0), said("b", 0)])], {"b"})
+    assert [[u.speaker for u in s.utterances] for s in found] == [["a"], ["b"], ["a", "b"]]
+
+
 def test_a_corpus_without_anything_to_train_on():
     with pytest.raises(InputError, match="expected a manifest to divide, named all or train..., found dev, test$"):
         hold_out([split("dev", [said("a", 0)]), split("test", [said("b", 0)])], 0.5)

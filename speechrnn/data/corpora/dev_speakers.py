@@ -9,7 +9,7 @@ from speechrnn.data.corpora import LeftOut, Split, read_lines
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 
-TRAINING = ("all", "train")  # how the names of splits begin that may be divided
+TRAINING = ("all", "train")  # how the names of splits begin that may be divided, where there are several
 
 
 def read_dev(text: str) -> set[str] | float:
@@ -33,7 +33,7 @@ def hold_out(splits: Sequence[Split], dev: set[str] | float) -> list[Split]:
     """The splits with one or more of them replaced by train, dev and train_all, which is both.
 
     Args:
-        splits: of a corpus. Those are divided whose names begin with one of `TRAINING`.
+        splits: of a corpus. Those are divided whose names begin with one of `TRAINING`, or the only one there is.
         dev: the dev speakers: the splits that have them are divided, together. Or a share of the audio: all are divided, and
             dev gets every speaker who still fits into that share, in an order that depends on the names alone. Where no
             speaker is known, or none has so little, it gets recordings.
@@ -41,7 +41,7 @@ def hold_out(splits: Sequence[Split], dev: set[str] | float) -> list[Split]:
     Raises:
         InputError: there is none of them, a speaker is in none, the share is too small, or the corpus has a dev set.
     """
-    training = [split for split in splits if split.name.startswith(TRAINING)]
+    training = [split for split in splits if split.name.startswith(TRAINING) or len(splits) == 1]
     if not training:
         names = ", ".join(split.name for split in splits)
         raise InputError(
