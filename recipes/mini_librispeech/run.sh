@@ -36,6 +36,7 @@ python -m speechrnn prepare librispeech $data/corpus $data --dev-speakers recipe
 for seed in ${SEEDS:-1}; do
     run=runs/mini_librispeech/seed$seed
     python -m speechrnn train conf/mini_librispeech.yaml seed="$seed" run=$run "$@"
+    rm -rf $run/package # of an earlier call
     python -m speechrnn export $run $run/package --card recipes/mini_librispeech/CARD.md
     python -m speechrnn tune $run/package $data/dev.jsonl --lm $data/books.lm # weights, too, from the held-out speakers
     for how in "3-grams of books" "no language model"; do

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{package.directory}: expected a language model in its lm/, found none: name one with --lm")
     decoder = _chosen(args, model) if args.manifest else _taken(args.like)
     directory = args.output or package.directory
-    write_decoder(package, decoder, directory, partial(write_packaged, model) if args.lm else None)
+    write_decoder(package, decoder, directory, partial(write_packaged, model, package.tokenizer) if args.lm else None)
     values = ", ".join(f"{name} {decoder[name]:g}" for name in WEIGHTS)
     _say(f"{directory}: {model.describe()}, {values}")
     return 0

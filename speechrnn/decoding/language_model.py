@@ -15,7 +15,7 @@ from speechrnn.decoding.ngram import NgramModel
 from speechrnn.errors import InputError
 from speechrnn.manifest import write_atomically
 from speechrnn.package import Package
-from speechrnn.text import normaliser
+from speechrnn.text import Tokenizer, normaliser
 
 NGRAM, LEXICON = "ngram.lm", "lexicon.txt"
 FIRST_WORD = 3  # before it stand <unk>, <s> and </s>
@@ -81,14 +81,16 @@ def read_packaged(package: Package) -> LanguageModel | None:
     return LanguageModel(ngram, lexicon, NGRAM)
 
 
-def write_packaged(model: LanguageModel, folder: Path) -> None:
+def write_packaged(model: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a model of `read_language_model` as the folder `lm/` of a package.
+
+    The words of a closed vocabulary are written too, but with phones: there they are those that have a pronunciation.
 
     Raises:
         OSError: it cannot be written.
     """
     model.ngram.write(folder / NGRAM)
-    if not model.lexicon.is_open:
+    if not model.lexicon.is_open and tokenizer.pronunciations is None:
         write_atomically(folder / LEXICON, "".join(f"{word}\n" for word in model.lexicon.words))
 
 

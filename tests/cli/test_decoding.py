@@ -29,7 +29,7 @@ def tuned(tmp_path_factory, package_dir, lm):
     directory = tmp_path_factory.mktemp("packages") / "tuned"
     package = read_package(package_dir)
     model = read_language_model(lm, package, closed=True)
-    write_decoder(package, WEIGHTS, directory, lambda folder: write_packaged(model, folder))
+    write_decoder(package, WEIGHTS, directory, lambda folder: write_packaged(model, package.tokenizer, folder))
     return directory
 
 

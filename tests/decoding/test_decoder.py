@@ -24,7 +24,7 @@ def tuned(tmp_path, package_dir, lm):
     """A package with a language model, and weights; any word may come."""
     package = read_package(package_dir)
     model = read_language_model(lm, package)
-    write_decoder(package, WEIGHTS, tmp_path / "tuned", lambda folder: write_packaged(model, folder))
+    write_decoder(package, WEIGHTS, tmp_path / "tuned", lambda folder: write_packaged(model, package.tokenizer, folder))
     return tmp_path / "tuned"
 
 

@@ -37,7 +37,7 @@ def test_a_package_without_one(package):
 def test_what_is_put_into_a_package_is_read_from_it(package, tmp_path, closed, name):
     model = read_language_model(build_lm(tmp_path, TEXT + "café\n", name), package, closed)
     assert words(model) == (["DAY", "GOOD", "NOW"], not closed)  # what cannot be spelled, nothing can hold
-    write_packaged(model, package.directory / "lm")
+    write_packaged(model, package.tokenizer, package.directory / "lm")
     again = read_packaged(package)
     assert words(again) == words(model)
     sentence = "GOOD DAY NOW".split()

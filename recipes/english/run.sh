@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The bundled English model, from the corpora to a package and RESULTS.md.
+#   recipes/english/run.sh [optimiser.epochs=10 ...]
+# data/corpora holds, as their publishers lay them out, LibriSpeech/train-clean-5, LibriSpeech/dev-clean, LibriSpeech/train-clean-100 (what
+# is there of it), an4 and speechocean762; data/lm holds books.txt.xz, a sentence a line, and CMU's cmudict.dict.xz. What is missing is
+# taken from ../shared. It begins with the weights of recipes/mini_librispeech, which runs first. espeak-ng must be installed.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+corpora=data/corpora
+if [ ! -d $corpora/speechocean762 ] && [ -f ../shared/corpora/unpack.py ]; then
+    python ../shared/corpora/unpack.py $corpora
+fi
+lm=data/lm
+[ -d $lm ] || lm=../shared/lm
+data=data/english
+mkdir -p $data/corpus
+speechrnn() { python -m speechrnn "$@"; }
+
+if [ ! -d runs/mini_librispeech/seed1 ]; then recipes/mini_librispeech/run.sh; fi
+
+subset() { # SUBSET NAME [OPTIONS]
+    rm -rf $data/corpus/"$2" && mkdir -p $data/corpus/"$2"
+    ln -s "$(realpath $corpora/LibriSpeech/"$1")" $data/corpus/"$2"/train-"$2" # dev-clean, too, is trained on
+    speechrnn prepare librispeech $data/corpus/"$2" $data/"$2" "${@:3}"
+}
+subset train-clean-5 books --dev-speakers recipes/mini_librispeech/dev_speakers.txt
+subset dev-clean more --dev-speakers recipes/english/test_speakers.txt
+subset train-clean-100 three
+
+learners=$corpora/speechocean762
+awk 'BEGIN { OFS = "\t"; print "audio", "text", "speaker" }
+    FILENAME ~ /utt2spk$/ { speaker[$1] = $2; next }
+    FILENAME ~ /text$/ { id = $1; sub(/^[^ \t]+[ \t]+/, ""); text[id] = $0; next }
+    { print $2, text[$1], speaker[$1] }' $learners/train/{utt2spk,text,wav.scp} > $learners/train.tsv
+speechrnn prepare folder $learners/train.tsv $data/learners --normaliser upper --dev-speakers recipes/english/test_learners.txt
+
+speechrnn prepare an4 $corpora/an4 $data/an4 --dev-speakers recipes/an4/dev_speakers.txt
+sed -E 's/\bA\b/A./g' $data/an4/train.jsonl > $data/an4/spelled.jsonl # there it is the letter: A. in the dictionary
+
+python recipes/english/synthesise.py "$lm/books.txt.xz" $data/synthetic 420
+python recipes/an4/nonspeech.py $data/nonspeech 120
+
+if [ ! $data/lexicon.txt -nt $data/books.lm ]; then
+    speechrnn lm build "$lm/books.txt.xz" -o $data/books.lm --normaliser upper --entropy 1.2e-7 --quantise
+    speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/*.jsonl $data/*.jsonl $data/books.lm -o $data/lexicon.txt
+fi
+
+run=runs/english/model
+speechrnn train conf/english.yaml "$@"
+rm -rf $run/package # of an earlier call
+speechrnn export $run $run/package --card recipes/english/CARD.md
+speechrnn tune $run/package $data/books/dev.jsonl --lm $data/books.lm
+for test in more/dev learners/dev an4/test; do
+    speechrnn evaluate $run/package $data/$test.jsonl --details "$run/${test%/*}.jsonl" \
+        --system "english, phones, 3-grams of books" --record recipes/english/results.jsonl
+done
