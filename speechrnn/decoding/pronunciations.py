@@ -36,7 +36,8 @@ def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[
         read(2) R IY1 D
         ;;; a comment
 
-    Digits at the end of a phone are stress marks, and are taken off; what is the same without them is kept once.
+    Digits at the end of a phone are stress marks, and are taken off; what is the same without them is kept once. What the
+    normaliser makes two words of, or none, no text can hold as a word: it is left out.
 
     Args:
         path: of the file.
@@ -54,13 +55,16 @@ def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[
         fields = line.partition("#")[0].split()
         if not fields or line.startswith(";;;"):
             continue
-        word, phones = normalise(VARIANT.sub("", fields[0])), [phone.rstrip(STRESS) for phone in fields[1:]]
-        if not word or not phones or not all(phones):
+        spelled, phones = VARIANT.sub("", fields[0]), [phone.rstrip(STRESS) for phone in fields[1:]]
+        if not spelled or not phones or not all(phones):
             raise InputError(f"{where}: expected a word and its phones such as 'read R IY1 D', found {line.strip()!r}")
-        if SEPARATOR in "".join([word, *phones]):
+        if SEPARATOR in "".join([spelled, *phones]):
             raise InputError(
                 f"{where}: {SEPARATOR!r} stands between words in models: expected none, found {line.strip()!r}"
             )
+        word = normalise(spelled)
+        if not word or " " in word:
+            continue
         known = result.setdefault(word, [])
         if (spoken := " ".join(phones)) not in known:
             known.append(spoken)

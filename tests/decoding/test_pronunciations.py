@@ -22,6 +22,7 @@ a.  AH0
 a.(2) EY1
 a.(3) EY2
 
+ad-hoc AE1 D HH AA1 K
 Ärger EH1 R G ER0
 """
 
@@ -52,9 +53,11 @@ def test_a_dictionary_of_cmus_form_is_read(pack, tmp_path):
     assert read_dictionary(path) == {
         "READ": ["R EH D", "R IY D"],
         "A.": ["AH", "EY"],
+        "AD-HOC": ["AE D HH AA K"],
         "ÄRGER": ["EH R G ER"],
     }
-    assert list(read_dictionary(path, "raw")) == ["read", "a.", "Ärger"]
+    assert list(read_dictionary(path, "raw")) == ["read", "a.", "ad-hoc", "Ärger"]
+    assert list(read_dictionary(path, "words")) == ["read", "a", "ärger"]
 
 
 @pytest.mark.parametrize(
