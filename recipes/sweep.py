@@ -10,7 +10,7 @@ also printed, and a folder a run, with what it said in output.txt. Exit status 1
   config: conf/mini_librispeech.yaml
   minutes: 20         # of training, evaluations left out; null: the configuration's epochs, for full runs
   seeds: [1, 2]       # of the baseline; the variants have the first
-  lm: --lm books.lm   # of `speechrnn evaluate`, to decode with beside greedy; a variant may have its own; null: greedy only
+  lm: --lm books.lm   # of `speechrnn evaluate`, which is called with it and with --no-lm; null: only with that
   variants:
     - {what: five layers, expected: worth their time, set: [model.layers=5]}
 
@@ -62,7 +62,7 @@ class Sweep:
             if not isinstance(variant, dict) or not {"what", "expected", "set"} <= variant.keys() or not variant["set"]:
                 raise InputError(f"{path}: expected variants with what, expected and set, found {variant}")
             name = re.sub(r"[^\w.=-]+", "_", "-".join(variant["set"]))
-            self.runs.append({"run": name, "lm": lm, **variant, "seed": asked["seeds"][0]})
+            self.runs.append({"run": name, **variant, "lm": lm, "seed": asked["seeds"][0]})
         self.folder = Path("runs/sweeps", Path(path).stem)
         known, baseline = self.folder / "baseline.json", json.dumps([self.minutes, OmegaConf.to_container(base)])
         if known.exists() and known.read_text() != baseline:
@@ -73,8 +73,7 @@ class Sweep:
         """Do what is not done yet, and print the table. Returns the exit status."""
         rows = {row["run"]: row for row in read_rows(self.folder / "rows.jsonl")}
         for run in self.runs:
-            row = rows.get(run["run"], {})
-            if "failed" in row or not row.items() >= run.items():
+            if "failed" in (row := rows.get(run["run"], {})) or not row.items() >= run.items():
                 print(f"{run['run']}: {run['what']}", file=sys.stderr, flush=True)
                 try:
                     rows[run["run"]] = run | self.result(run)
@@ -97,17 +96,17 @@ class Sweep:
         last = max((folder / "checkpoints").glob("step-*.pt"))  # the best one by dev would flatter what wavers
         execute([*SPEECHRNN, "export", last, package], output)
         evaluate = [*SPEECHRNN, "evaluate", package, self.dev, "--record", scores, "--system"]
-        execute([*evaluate, "greedy", "--no-lm"], output)
+        execute([*evaluate, "no LM", "--no-lm"], output)
         if run["lm"]:
-            execute([*evaluate, "lm", *shlex.split(run["lm"])], output)
+            execute([*evaluate, "LM", *shlex.split(run["lm"])], output)
         scored = {row["system"]: row for row in read_rows(scores)}
         wer = {name: 100 * row["errors"] / row["words"]["reference"] for name, row in scored.items()}
         epoch = [row for row in read_rows(folder / "log.jsonl") if is_epoch(row)][-1]
         began = read_rows(folder / "environment.jsonl")[-1]
         row = {key: epoch[key] for key in ("train_loss", "dev_loss", "epoch", "minutes")}
-        row |= {"wer": wer["greedy"], "wer_lm": wer["lm"] if run["lm"] else None, "commit": began["commit"]}
+        row |= {"wer": wer["no LM"], "wer_lm": wer["LM"] if run["lm"] else None, "commit": began["commit"]}
         row["device"] = f"{', '.join(began['gpus']) or began['cpu']}, {began['threads']} threads"
-        return row | {"parameters": scored["greedy"]["parameters"]}
+        return row | {"parameters": scored["no LM"]["parameters"]}
 
     def epochs(self, run: dict, overrides: list[str], output: Path) -> int:
         """How many fit into the minutes: kept, so that an interrupted run stays the same, as the baseline's seeds are alike."""
@@ -126,12 +125,13 @@ class Sweep:
         budget = f"for {self.minutes:g} minutes" if self.minutes else "to the end"
         command = command_line(["speechrnn", "train", self.config, *self.overrides])
         lines = [f"# {self.folder.name}", "", f"Each row: `{command} KEYS`, {budget}; the last weights. {devices}.", ""]
-        heads = {"wer": f"WER % on {self.dev}, greedy", "wer_lm": f"with `{self.runs[0]['lm']}`"}
+        dev, lm = "/".join(Path(self.dev).parts[-2:]), self.runs[0]["lm"]
+        heads = {"wer": f"WER % on {dev}, no LM", **({"wer_lm": f"with `{lm}`"} if lm else {})}
         baselines = {key: [row[key] for row in mine if not row["set"] and row.get(key) is not None] for key in heads}
         for key, wers in baselines.items():
             if len(wers) > 1:
                 lines += [f"Noise floor, {heads[key]}: {len(wers)} seeds differ by {max(wers) - min(wers):.2f}.", ""]
-        table = [["what", "keys", "expected", *heads.values(), *TOLD, "commit"], ["---"] * (6 + len(TOLD))]
+        table = [["what", "keys", "expected", *heads.values(), *TOLD, "commit"], ["---"] * (4 + len(heads) + len(TOLD))]
         for row in mine:
             cells = [row["what"], " ".join(f"`{key}`" for key in row["set"]), row["expected"]]
             if "failed" not in row:
