@@ -48,7 +48,8 @@ def test_an4(tmp_path):
     assert done.returncode == 0, done.stderr
     table = (results / "RESULTS.md").read_text()
     assert "Mean over 2 seeds" in table and "/ 8," in table  # 2 test utterances of 4 words
-    assert len((tmp_path / "data" / "an4" / "test.evaluations.jsonl").read_text().splitlines()) == 2
+    assert "3-grams of its texts" in table
+    assert len((tmp_path / "data" / "an4" / "test.evaluations.jsonl").read_text().splitlines()) == 4
     assert (tmp_path / "runs" / "an4" / "seed2" / "package" / "model.onnx").exists()
 
 
