@@ -42,7 +42,10 @@ python recipes/english/synthesise.py "$lm/books.txt.xz" $data/synthetic 420
 python recipes/an4/nonspeech.py $data/nonspeech 120
 
 if [ ! $data/lexicon.txt -nt $data/books.lm ]; then
-    speechrnn lm build "$lm/books.txt.xz" -o $data/books.lm --normaliser upper --entropy 1.2e-7 --quantise
+    spoken=($data/learners/train.jsonl $data/an4/train.jsonl) # small, so that they count: ten times
+    ten=("${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}")
+    speechrnn lm build "$lm/books.txt.xz" "${ten[@]}" "${ten[@]}" -o $data/books.lm --normaliser upper \
+        --most-frequent 60000 --entropy 1e-7 --quantise
     speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/*.jsonl $data/*.jsonl $data/books.lm -o $data/lexicon.txt
 fi
 
