@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def corpus(name: str, help: str, source: str, normaliser: str, alphabet: str) -> argparse.ArgumentParser:
         sub = corpora.add_parser(name, help=help, description=help)
         if name == "lhotse":
-            sub.add_argument("name", metavar="NAME", help="of the recipe, such as yesno or commonvoice")
+            sub.add_argument("name", metavar="NAME", help="of the recipe, such as yesno")
         sub.add_argument("source", metavar="SRC", type=Path, help=source)
         sub.add_argument("destination", metavar="DST", type=Path, help="folder for the manifests")
         sub.add_argument(
