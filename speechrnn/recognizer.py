@@ -13,7 +13,7 @@ from speechrnn.audio import Source, audio_blocks, read_audio, source_name
 from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
-from speechrnn.package import LEXICON, Package, read_package
+from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
@@ -202,6 +202,10 @@ class Recognizer:
 
         package, normalise = self.package, normaliser(self.package.normaliser)
         words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
+        if package.tokenizer.pronunciations is not None:
+            from speechrnn.decoding.pronunciations import with_words
+
+            package = with_words(package, [part for _, spoken in words for part in spoken.split()])
         for written, spoken in words:
             if missing := package.tokenizer.outside(spoken):
                 letters = " ".join(map(repr, dict.fromkeys(missing)))
@@ -209,7 +213,7 @@ class Recognizer:
                 if package.tokenizer.pronunciations is not None:
                     lacks, how = (
                         "no pronunciation of it",
-                        f"add one to {package.directory / LEXICON}, or write it as it is said",
+                        "write it as it is said, in the letters of the model's lexicon",
                     )
                 raise InputError(f"the word {written!r}: the model {package.name} has {lacks}: {how}")
         sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)

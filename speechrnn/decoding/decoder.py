@@ -70,16 +70,22 @@ class Decoder:
         """The search. What it takes is imported only here: a greedy start is quicker without."""
         from speechrnn.decoding.language_model import read_language_model, read_packaged
 
+        package, normalise = self.package, normaliser(self.package.normaliser)
+        weights = _hotword_weights(hotwords)
+        favoured = [word for hotword in weights for word in normalise(hotword).split()]
+        if package.tokenizer.pronunciations is not None and favoured:
+            from speechrnn.decoding.pronunciations import with_words
+
+            package = with_words(package, favoured)
         model = None
         if lm is not False:
-            model = read_packaged(self.package) if lm is None else read_language_model(lm, self.package)
-        weights = _hotword_weights(hotwords)
+            model = read_packaged(package, favoured) if lm is None else read_language_model(lm, package, also=favoured)
         automaton = None
         if weights:
             from speechrnn.decoding.hotwords import Hotwords
 
-            automaton = Hotwords(weights, normaliser(self.package.normaliser), self.package.tokenizer)
-        self.search = beam_search(self.package, model, automaton, beam, self.package.decoder)
+            automaton = Hotwords(weights, normalise, package.tokenizer)
+        self.search = beam_search(package, model, automaton, beam, package.decoder)
         parts = [f"beam {self.search.width}"]
         if model:
             scores = self.search.word_scores
@@ -131,6 +137,8 @@ def beam_search(
     from speechrnn.decoding.beam import BeamSearch
 
     chosen = {name: weights[name] for name in SEARCHED if name in weights}
+    if package.tokenizer.pronunciations is not None:
+        chosen["unknown_penalty"] = 0.0  # of words that a letter model would spell; here all are listed
     width = beam or weights.get("beam")
     if width:
         chosen["width"] = int(width)

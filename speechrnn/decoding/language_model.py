@@ -5,6 +5,7 @@ lexicon.txt  optional: the only words that may come, a word a line (see `speechr
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +38,12 @@ class LanguageModel(NamedTuple):
         return f"{self.ngram.order}-grams of {len(self.lexicon.words):,} words ({self.name}, {vocabulary} vocabulary)"
 
 
-def read_language_model(path: str | os.PathLike, package: Package, closed: bool = False) -> LanguageModel:
+def read_language_model(
+    path: str | os.PathLike, package: Package, closed: bool = False, also: Sequence[str] = ()
+) -> LanguageModel:
     """A language model of a file, for the acoustic model of a package; the words are its own, with `closed` no others.
+
+    With phones the words are those that have a pronunciation, `also` these; no others may come.
 
     Raises:
         InputError: it cannot be read, or the acoustic model cannot spell its words.
@@ -49,11 +54,13 @@ def read_language_model(path: str | os.PathLike, package: Package, closed: bool 
     tokenizer = package.tokenizer
     if closed:
         words = [word for word in words if word and not tokenizer.outside(word)]
+    elif tokenizer.pronunciations is not None:
+        words = [*words, *also]
     return LanguageModel(ngram, Lexicon.from_words(words, tokenizer, is_open=not closed), Path(path).name)
 
 
-def read_packaged(package: Package) -> LanguageModel | None:
-    """The language model of a package; None if it has none.
+def read_packaged(package: Package, also: Sequence[str] = ()) -> LanguageModel | None:
+    """The language model of a package; None if it has none. `also` as in `read_language_model`.
 
     Raises:
         InputError: it cannot be read, or does not belong to the acoustic model.
@@ -69,7 +76,7 @@ def read_packaged(package: Package) -> LanguageModel | None:
     if not (folder / NGRAM).is_file():
         raise InputError(f"{folder}: expected a language model, {NGRAM}, found none; `speechrnn tune` puts one there")
     if not (folder / LEXICON).exists():
-        return read_language_model(folder / NGRAM, package)
+        return read_language_model(folder / NGRAM, package, also=also)
     ngram = NgramModel.read(folder / NGRAM)
     lexicon = Lexicon.read(folder / LEXICON, package.tokenizer, normaliser(package.normaliser))
     unknown = [word for word, id in zip(lexicon.words, ngram.indices(lexicon.words), strict=True) if id == 0]

@@ -5,8 +5,11 @@ with their phones, that is searched for the likeliest sequences which spell the 
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +21,15 @@ from speechrnn.decoding.kneser_ney import estimate
 from speechrnn.decoding.ngram import NgramModel
 from speechrnn.decoding.ngram_counts import count, read_sentences
 from speechrnn.errors import InputError
-from speechrnn.text import Pronunciations
+from speechrnn.package import LEXICON, Package
+from speechrnn.text import Pronunciations, Tokenizer, read_pronunciations
 from speechrnn.text import normaliser as normaliser_of
 
 ORDER = 7  # of the n-gram over graphones: 6 finds half a per cent of words fewer, 8 no more (docs/pronunciations.md)
 BEAM = 16  # hypotheses a word: 8 find some fewer words right, 32 no more (docs/pronunciations.md)
 WIDTH = 8.0  # hypotheses worse by this are dropped, natural log: 10 and 12 find the same
 BATCH = 512  # words searched together: enough for numpy, few enough for the caches
+VARIANTS = 2  # of a guessed word: one in four is wrong, and half of these are right in the second
 VARIANT = re.compile(r"\(\d+\)$")  # word(2)
 STRESS = "0123456789"
 
@@ -202,6 +207,26 @@ class Pronouncer:
             phones = " ".join(chain.from_iterable(map(self._phones.__getitem__, graphones)))
             if phones:
                 found[place][phones] = float(np.logaddexp(found[place].get(phones, -np.inf), total))
+
+
+def with_words(package: Package, words: Iterable[str]) -> Package:
+    """A package whose tokens are phones, able to spell these normalised words, too.
+
+    Those that its lexicon lacks are pronounced as a model guesses that is learnt from the lexicon, which takes seconds. What has
+    letters that the lexicon has not, is left as it is.
+    """
+    tokenizer = package.tokenizer
+    unknown = [word for word in dict.fromkeys(words) if word and tokenizer.outside(word)]
+    if not unknown:
+        return package
+    guessed = zip(unknown, _pronouncer(package.directory / LEXICON).pronounce(unknown, VARIANTS), strict=True)
+    more = {word: [each.phones for each in found] for word, found in guessed}
+    return replace(package, tokenizer=Tokenizer(tokenizer.tokens, {**tokenizer.pronunciations, **more}))
+
+
+@lru_cache(maxsize=1)
+def _pronouncer(lexicon: Path) -> Pronouncer:
+    return Pronouncer.train(read_pronunciations(lexicon))
 
 
 def _prune(word: np.ndarray, score: np.ndarray) -> np.ndarray:

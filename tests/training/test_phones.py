@@ -7,6 +7,7 @@ from tiny_runs import tiny, tone_corpus
 
 from speechrnn.decoding.hotwords import Hotwords
 from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.decoding.pronunciations import with_words
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.package import read_package
@@ -115,8 +116,21 @@ def test_from_training_to_phones(trained, capsys):
     aligned = recognizer.align(tones("AB C"), "AB see", RATE)
     assert [word.text for word in aligned.words] == ["AB", "see"]
     assert recognizer.transcribe(tones("AB C"), RATE, times=True).words[0].start == aligned.words[0].start
-    with pytest.raises(InputError, match="the word 'ABBA': the model model has no pronunciation of it"):
-        recognizer.align(tones("AB C"), "ABBA", RATE)
+    with pytest.raises(InputError, match="the word 'Åse': the model model has no pronunciation of it"):
+        recognizer.align(tones("AB C"), "Åse", RATE)
+
+
+def test_a_word_outside_the_lexicon_is_guessed_from_it(trained, tmp_path):
+    package = with_words(read_package(trained / "package"), ["ABBA", "C", "Å"])
+    assert package.tokenizer.spellings("ABBA")[0] == [2, 3, 3, 2] and package.tokenizer.outside("C Å") == ["Å"]
+    sound = tones("ABBA C")
+    assert [word.text for word in Recognizer(trained / "package").align(sound, "Abba c", RATE).words] == ["Abba", "c"]
+    lm = build_lm(tmp_path, "ab c\nab ba c\n" * 5, "words.lm", "--order", "2")
+    for hotwords, text in (("abba", "ABBA C"), (None, "AB BA C")):
+        recognizer = Recognizer(trained / "package", lm=lm, hotwords=hotwords)
+        assert recognizer.transcribe(sound, RATE).text == text
+    with pytest.raises(InputError, match="hotword 'Å': words without a pronunciation"):
+        Recognizer(trained / "package", hotwords="Å")
 
 
 def test_a_language_model_turns_phones_into_words(trained, tmp_path):
