@@ -34,6 +34,8 @@ OUTPUT_CASES = ("lower", "upper", "as_is")
 METHODS = ("greedy", "beam")
 # What else the decoder's description may hold, and the least that each may be.
 WEIGHTS = {"beam": 1, "lm_weight": 0.0, "word_bonus": float("-inf"), "unknown_penalty": 0.0}
+# Likewise, both or neither: how much of the label priors is taken away, and those (see `speechrnn.decoding.priors`).
+PRIORS = PRIOR_WEIGHT, LOG_PRIORS = "prior_weight", "log_priors"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Package:
     `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
     `normaliser` is what the training texts went through, `output_case` what transcripts go through. `decoder` holds the
     `method`, greedy or beam, and optionally the `beam`'s width, `lm_weight`, `word_bonus` and `unknown_penalty` of the beam
-    search, and `confidence` (see `speechrnn.decoding.confidence`).
+    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.decoding.confidence`).
     """
 
     format: int
@@ -110,6 +112,12 @@ def read_package(path: str | os.PathLike) -> Package:
         tokenizer = Tokenizer.read(directory / "tokens.txt", pronunciations)
     except UnicodeDecodeError as error:
         raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
+    decoder = description["decoder"]
+    if decoder.get(PRIOR_WEIGHT) and len(decoder.get(LOG_PRIORS, [])) != len(tokenizer):
+        raise InputError(
+            f"{where}: decoder: {LOG_PRIORS}: expected one for each of the {len(tokenizer)} tokens, found "
+            f"{len(decoder.get(LOG_PRIORS, []))}"
+        )
     return Package(**{f.name: description[f.name] for f in DESCRIBED}, tokenizer=tokenizer, directory=directory)
 
 
@@ -160,6 +168,12 @@ def _check_decoder(where: str, decoder: Mapping[str, Any]) -> None:
             wanted = "a whole number" if name == "beam" else "a number"
             limit = "" if least == float("-inf") else f" of {least:g} or more"
             raise InputError(f"{where}: decoder: {name}: expected {wanted}{limit}, found {value!r}")
+    priors = decoder.get(LOG_PRIORS, [])
+    if not isinstance(priors, list) or not all(isinstance(each, int | float) and each <= 0 for each in priors):
+        raise InputError(f"{where}: decoder: {LOG_PRIORS}: expected logarithms of probabilities, found {priors!r}")
+    weight = decoder.get(PRIOR_WEIGHT, 0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
+        raise InputError(f"{where}: decoder: {PRIOR_WEIGHT}: expected a number from 0 to 1, found {weight!r}")
     pair = decoder.get("confidence", [1, 0])
     if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(v, int | float) for v in pair):
         raise InputError(f"{where}: decoder: confidence: expected two numbers, found {pair!r}")
@@ -240,7 +254,7 @@ def write_decoder(
     if directory != source and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory}: expected the name of a folder that does not exist yet, found something there")
     description = json.loads((source / "model.json").read_text(encoding="utf-8"))
-    kept = {name: value for name, value in description["decoder"].items() if name not in ("method", *WEIGHTS)}
+    kept = {name: value for name, value in description["decoder"].items() if name not in ("method", *WEIGHTS, *PRIORS)}
     description["decoder"] = {**decoder, **kept}
     _check(str(directory / "model.json"), description)
     if directory == source and write_lm is None:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from functools import partial
 
     from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
-    from speechrnn.package import WEIGHTS, read_package, write_decoder
+    from speechrnn.package import PRIOR_WEIGHT, WEIGHTS, read_package, write_decoder
     from speechrnn.package_cache import find_package
 
     _check(args)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     decoder = _chosen(args, model) if args.manifest else _taken(args.like)
     directory = args.output or package.directory
     write_decoder(package, decoder, directory, partial(write_packaged, model, package.tokenizer) if args.lm else None)
-    values = ", ".join(f"{name} {decoder[name]:g}" for name in WEIGHTS)
+    values = ", ".join(f"{name} {decoder[name]:g}" for name in (*WEIGHTS, PRIOR_WEIGHT) if name in decoder)
     _say(f"{directory}: {model.describe()}, {values}")
     return 0
 
@@ -88,19 +88,20 @@ def _check(args: argparse.Namespace) -> None:
 
 def _taken(name: str) -> dict[str, Any]:
     """The decoder's description of a tuned package."""
-    from speechrnn.package import WEIGHTS, read_package
+    from speechrnn.package import PRIORS, WEIGHTS, read_package
     from speechrnn.package_cache import find_package
 
     package = read_package(find_package(name))
     if missing := [key for key in WEIGHTS if key not in package.decoder]:
         raise InputError(f"{package.directory}: expected a tuned package, found no {missing[0]} in its decoder")
-    return {"method": "beam", **{key: package.decoder[key] for key in WEIGHTS}}
+    return {"method": "beam", **{key: package.decoder[key] for key in (*WEIGHTS, *PRIORS) if key in package.decoder}}
 
 
 def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
     """The decoder's description that does best on the manifest."""
     from speechrnn.decoding.tuning import at_the_edge, tune
     from speechrnn.manifest import read_manifest
+    from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT
     from speechrnn.recognizer import Recognizer
     from speechrnn.text import normaliser
 
@@ -124,6 +125,9 @@ def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
         "lm_weight": tuned.lm_weight,
         "word_bonus": tuned.word_bonus,
         "unknown_penalty": trial.unknown_penalty,
+        **(
+            {PRIOR_WEIGHT: tuned.prior_weight, LOG_PRIORS: trial.priors.round(4).tolist()} if tuned.prior_weight else {}
+        ),
     }
 
 
@@ -137,13 +141,19 @@ class Trial:
         log_probs: Sequence["np.ndarray"],
         references: Sequence[str],
     ):
+        from speechrnn.decoding.priors import log_priors
+
         self.package, self.model, self.log_probs, self.references = package, model, log_probs, references
+        self.priors = log_priors(log_probs)
         self.tried, self.began = 0, time.perf_counter()
         self.unknown_penalty = self._search({}).word_scores.unknown_penalty
 
-    def errors(self, lm_weight: float, word_bonus: float, beam: int) -> int:
+    def errors(self, lm_weight: float, word_bonus: float, beam: int, prior_weight: float) -> int:
         """The word errors with the language model."""
-        found = self._search({"lm_weight": lm_weight, "word_bonus": word_bonus}, beam).search_batch(self.log_probs, 1)
+        from speechrnn.decoding.priors import discounted
+
+        heard = [discounted(log_probs, self.priors, prior_weight) for log_probs in self.log_probs]
+        found = self._search({"lm_weight": lm_weight, "word_bonus": word_bonus}, beam).search_batch(heard, 1)
         errors = self._count(found)
         self.tried += 1
         if sys.stderr.isatty():
@@ -202,7 +212,9 @@ def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
     if sys.stderr.isatty():
         print("\r", end="", file=sys.stderr)
     _say(f"{trial.tried} decodings in {time.perf_counter() - trial.began:.1f} s")
-    print(f"WER % of {words} words; beam {GRID_BEAM}; down: lm weight, across: word bonus")
+    print(
+        f"WER % of {words} words; beam {GRID_BEAM}, prior weight {tuned.prior_weight:g}; down: lm weight, across: word bonus"
+    )
     print(f"{'':6}" + "".join(f"{bonus:8g}" for bonus in WORD_BONUSES))
     for i, weight in enumerate(LM_WEIGHTS):
         cells = []
@@ -214,6 +226,10 @@ def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
     phones = trial.package.tokenizer.pronunciations is not None
     rows = [] if phones else [("greedy", trial.without(None))]
     rows += [(f"beam {widest}, no language model", trial.without(widest))]
+    rows += [
+        (f"prior weight {weight:g}{' *' if weight == tuned.prior_weight else ''}", n)
+        for weight, n in tuned.priors.items()
+    ]
     rows += [(f"beam {beam}{' *' if beam == tuned.beam else ''}", errors) for beam, errors in tuned.beams.items()]
     print()
     for name, errors in rows:

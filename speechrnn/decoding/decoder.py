@@ -8,8 +8,9 @@ import numpy as np
 
 from speechrnn.decoding.frames import check
 from speechrnn.decoding.greedy import greedy
+from speechrnn.decoding.priors import discounted
 from speechrnn.errors import InputError
-from speechrnn.package import Package
+from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT, Package
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis
 
@@ -60,6 +61,7 @@ class Decoder:
                 raise InputError(f"{name}: expected 1 or more, found {value}")
         self.package, self.nbest = package, nbest
         self.search: BeamSearch | None = None
+        self._prior_weight, self._log_priors = 0.0, np.zeros(0)
         self.description = "greedy"
         by_default = package.decoder["method"] == "beam" and lm is None
         phones = package.tokenizer.pronunciations is not None  # words are found by a search alone
@@ -86,10 +88,14 @@ class Decoder:
 
             automaton = Hotwords(weights, normalise, package.tokenizer)
         self.search = beam_search(package, model, automaton, beam, package.decoder)
+        if model and PRIOR_WEIGHT in package.decoder:
+            self._prior_weight = package.decoder[PRIOR_WEIGHT]
+            self._log_priors = np.array(package.decoder[LOG_PRIORS])
         parts = [f"beam {self.search.width}"]
         if model:
             scores = self.search.word_scores
             parts += [model.describe(), f"lm weight {scores.lm_weight:g}", f"word bonus {scores.word_bonus:g}"]
+            parts += [f"prior weight {self._prior_weight:g}"] if self._prior_weight else []
             parts += [f"unknown penalty {scores.unknown_penalty:g}"] if model.lexicon.is_open else []
         elif not self.search.lexicon.is_open:
             parts.append(f"{len(self.search.lexicon.words):,} words of the model's lexicon, no language model")
@@ -101,7 +107,7 @@ class Decoder:
     def decode(self, batch: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance, best first, at least one.
 
-        The acoustic score of a greedy one is that of its best alignment alone.
+        The acoustic score of a greedy one is that of its best alignment alone; a search may take priors away from it.
 
         Args:
             batch: log-probabilities (frames, tokens), natural logs; token 0 is the blank.
@@ -113,7 +119,8 @@ class Decoder:
         for name, log_probs in zip(names or [""] * len(batch), batch, strict=True):
             check(log_probs, len(self.package.tokenizer), f"{name}: log-probabilities" if name else "log-probabilities")
         if self.search:
-            return self.search.search_batch(batch, self.nbest or 1)
+            heard = [discounted(log_probs, self._log_priors, self._prior_weight) for log_probs in batch]
+            return self.search.search_batch(heard, self.nbest or 1)
         return [[self._greedy(log_probs)] for log_probs in batch]
 
     def _greedy(self, log_probs: np.ndarray) -> Hypothesis:

@@ -1,20 +1,30 @@
 """Tuning on made error functions: what it finds, what it asks for, and how it chooses between equals."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechrnn.decoding.tuning import BEAMS, GRID_BEAM, LM_WEIGHTS, WORD_BONUSES, at_the_edge, best_cell, tune
+from speechrnn.decoding.tuning import (
+    BEAMS,
+    GRID_BEAM,
+    LM_WEIGHTS,
+    PRIOR_WEIGHTS,
+    WORD_BONUSES,
+    at_the_edge,
+    best_cell,
+    tune,
+)
 
 CELLS = [(i, j) for i in range(len(LM_WEIGHTS)) for j in range(len(WORD_BONUSES))]
 
 
 def of_cells(errors):
-    """The error function of a table by cell, whatever the beam, and the list of what was asked."""
+    """The error function of a table by cell, whatever the beam, one more with priors, and the list of what was asked."""
     asked = []
 
-    def count_errors(lm_weight, word_bonus, beam):
-        asked.append((LM_WEIGHTS.index(lm_weight), WORD_BONUSES.index(word_bonus), beam))
-        return errors[asked[-1][:2]]
+    def count_errors(lm_weight, word_bonus, beam, prior_weight):
+        asked.append((LM_WEIGHTS.index(lm_weight), WORD_BONUSES.index(word_bonus), beam, prior_weight))
+        return errors[asked[-1][:2]] + (prior_weight > 0)
 
     return count_errors, asked
 
@@ -26,7 +36,7 @@ def test_the_bottom_of_a_bowl_is_found_wherever_it_is(bottom, steep, steeper):
     tuned = tune(count_errors)
     assert tuned.best == bottom
     assert (tuned.lm_weight, tuned.word_bonus) == (LM_WEIGHTS[bottom[0]], WORD_BONUSES[bottom[1]])
-    assert len(set(asked)) == len(asked) < 70
+    assert len(set(asked)) == len(asked) < 80 and tuned.prior_weight == 0
     assert at_the_edge(tuned.best) == (bottom[0] in (0, 10) or bottom[1] in (0, 10))
 
 
@@ -57,6 +67,23 @@ def test_the_narrowest_beam_that_is_as_good_as_that_of_the_grid_and_the_widest()
         ((40, 9, 50, 10, 50, 50), 8),
     ):
         by_beam = dict(zip(BEAMS, errors, strict=True))
-        tuned = tune(lambda w, b, beam, by_beam=by_beam: by_beam[beam])
+        tuned = tune(lambda w, b, beam, prior, by_beam=by_beam: by_beam[beam] + (prior > 0))
         assert tuned.beam == chosen
         assert tuned.beams == by_beam and tuned.beams[GRID_BEAM] == errors[3]
+
+
+@pytest.mark.parametrize("best", PRIOR_WEIGHTS)
+def test_the_weight_of_the_priors_rises_as_long_as_it_helps(best):
+    """It moves the best of the other weights, too, and the search follows."""
+    asked = []
+
+    def count_errors(lm_weight, word_bonus, beam, prior_weight):
+        asked.append(prior_weight)
+        far = abs(LM_WEIGHTS.index(lm_weight) - 4 - round(5 * prior_weight)) + abs(WORD_BONUSES.index(word_bonus) - 3)
+        return 10 + far + round(20 * abs(prior_weight - best))
+
+    tuned = tune(count_errors)
+    assert tuned.prior_weight == best and tuned.best == (4 + round(5 * best), 3)
+    assert tuned.priors[best] == 10 == min(tuned.priors.values())
+    beyond = [weight for weight in PRIOR_WEIGHTS if weight > best][1:]
+    assert not set(beyond) & set(asked)
