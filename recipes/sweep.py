@@ -51,6 +51,9 @@ class Sweep:
             raise InputError(
                 f"{path}: expected config, minutes, seeds, lm, variants, found {', '.join(map(str, asked))}"
             )
+        for name in ("seeds", "variants"):
+            if not isinstance(asked[name], list) or not asked[name]:
+                raise InputError(f"{path}: {name}: expected a list of at least one, found {asked[name]}")
         self.config, self.minutes, lm, self.overrides = asked["config"], asked["minutes"], asked["lm"], overrides
         base = OmegaConf.merge(OmegaConf.load(self.config), OmegaConf.from_dotlist(overrides))
         self.dev = OmegaConf.select(base, "data.dev")

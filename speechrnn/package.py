@@ -107,11 +107,12 @@ def read_package(path: str | os.PathLike) -> Package:
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: expected JSON: {error}") from None
     _check(str(where), description)
-    pronunciations = read_pronunciations(directory / LEXICON) if description["token_type"] == PHONES else None
     try:
-        tokenizer = Tokenizer.read(directory / "tokens.txt", pronunciations)
+        tokenizer = Tokenizer.read(directory / "tokens.txt")
     except UnicodeDecodeError as error:
         raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
+    if description["token_type"] == PHONES:
+        tokenizer = Tokenizer(tokenizer.tokens, read_pronunciations(directory / LEXICON, tokenizer.tokens))
     decoder = description["decoder"]
     if decoder.get(PRIOR_WEIGHT) and len(decoder.get(LOG_PRIORS, [])) != len(tokenizer):
         raise InputError(

@@ -118,32 +118,36 @@ def _is_table(name: str) -> bool:
 Pronunciations = Mapping[str, Sequence[str]]  # of words: the phones of each pronunciation, with spaces between
 
 
-def read_pronunciations(path: str | os.PathLike) -> dict[str, list[str]]:
+def read_pronunciations(path: str | os.PathLike, tokens: Sequence[str] | None = None) -> dict[str, list[str]]:
     """Read a pronouncing lexicon: a word and its phones a line, with spaces between. A word may stand on several lines.
 
         HELLO HH AH L OW
 
+    `tokens` are those of the model that it is for; None: it may have any.
+
     Raises:
-        InputError: it cannot be read, is empty, or a line has no phones or one that means something else.
+        InputError: it cannot be read, is empty, or a line has no phones or one that is none of the tokens.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a pronouncing lexicon (a word and its phones a line): {error}") from None
+    known = None if tokens is None else set(tokens)
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
-        word, _, phones = line.partition(" ")
-        if (
-            not word or not phones or "\t" in line or "  " in line or phones[-1] == " "
-        ):  # not as `lexicon_lines` writes it
-            word, _, phones = " ".join(line.split()).partition(" ")
-            if not word:
-                continue
-        each = found.setdefault(word, [])
-        if not phones or BLANK in phones or BOUNDARY in phones:
+        word, *phones = line.split() or [""]
+        if not word:
+            continue
+        if not phones or BOUNDARY in line or BLANK in phones:
             raise InputError(f"{path}, line {number}: expected a word and its phones, found {line.strip()!r}")
-        if phones not in each:
-            each.append(phones)
+        if known is not None and not known.issuperset(phones):
+            missing = next(phone for phone in phones if phone not in known)
+            raise InputError(
+                f"{path}, line {number}: expected phones that are tokens of the model, found {missing!r} in {line.strip()!r}"
+            )
+        each, spelled = found.setdefault(word, []), " ".join(phones)
+        if spelled not in each:
+            each.append(spelled)
     if not found:
         raise InputError(f"{path}: expected a pronouncing lexicon (a word and its phones a line), found no word in it")
     return found
@@ -193,7 +197,7 @@ class Tokenizer:
         return cls([BLANK, BOUNDARY, *phones], pronunciations)
 
     @classmethod
-    def read(cls, path: str | os.PathLike, pronunciations: Pronunciations | None = None) -> "Tokenizer":
+    def read(cls, path: str | os.PathLike) -> "Tokenizer":
         """Read tokens.txt: one "token id" a line, ids from 0 upwards in order.
 
         Raises:
@@ -206,7 +210,7 @@ class Tokenizer:
                 raise InputError(f"{path}, line {number}: expected '<token> {len(tokens)}', found {line!r}")
             tokens.append(fields[0])
         try:
-            return cls(tokens, pronunciations)
+            return cls(tokens)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 

@@ -17,7 +17,7 @@ data=data/english
 mkdir -p $data/corpus
 speechrnn() { python -m speechrnn "$@"; }
 
-if [ ! -d runs/mini_librispeech/seed1 ]; then recipes/mini_librispeech/run.sh; fi
+if [ ! -d runs/mini_librispeech/seed1/package/lm ]; then recipes/mini_librispeech/run.sh; fi
 
 subset() { # SUBSET NAME [OPTIONS]
     rm -rf $data/corpus/"$2" && mkdir -p $data/corpus/"$2"
@@ -46,7 +46,8 @@ if [ ! $data/lexicon.txt -nt $data/books.lm ]; then
     ten=("${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}")
     speechrnn lm build "$lm/books.txt.xz" "${ten[@]}" "${ten[@]}" -o $data/books.lm --normaliser upper \
         --most-frequent 60000 --entropy 1e-7 --quantise
-    speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/*.jsonl $data/*.jsonl $data/books.lm -o $data/lexicon.txt
+    speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/train*.jsonl $data/*/dev.jsonl $data/an4/spelled.jsonl \
+        $data/synthetic.jsonl $data/books.lm -o $data/lexicon.txt || [ -s $data/lexicon.txt ] # what it leaves out it names
 fi
 
 run=runs/english/model

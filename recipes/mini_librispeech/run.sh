@@ -31,7 +31,8 @@ ln -sfn "$(realpath "$corpus/dev-clean")" $data/corpus/dev-clean
 python -m speechrnn prepare librispeech $data/corpus $data --dev-speakers recipes/mini_librispeech/dev_speakers.txt
 [ $data/books.lm -nt "$books" ] || python -m speechrnn lm build "$books" -o $data/books.lm --normaliser upper
 [ $data/lexicon.txt -nt $data/books.lm ] ||
-    python -m speechrnn lexicon "$dictionary" $data/train_all.jsonl $data/books.lm -o $data/lexicon.txt
+    python -m speechrnn lexicon "$dictionary" $data/train_all.jsonl $data/books.lm -o $data/lexicon.txt ||
+    [ -s $data/lexicon.txt ] # what it leaves out it names
 
 for seed in ${SEEDS:-1}; do
     run=runs/mini_librispeech/seed$seed

@@ -62,11 +62,15 @@ def _list() -> int:
 
 
 def figures(training: dict) -> str:
-    """The word error rates that a training record holds: `8.28 (AN4 test)`."""
-    rates = training.get("wer")
+    """The word error rates that a training record holds, `8.28 (AN4 test)`, or of phones alone `54.2 (dev, phones)`."""
+    rates = training.get("wer") or training.get("per")
     if not isinstance(rates, dict):
         return "-"
-    known = [f"{rate:g} ({name})" for name, rate in rates.items() if isinstance(rate, int | float)]
+    known = [
+        f"{rate:g} ({name}{', phones' * ('wer' not in training)})"
+        for name, rate in rates.items()
+        if isinstance(rate, int | float)
+    ]
     return ", ".join(known) or "-"
 
 

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     model = read_language_model(args.lm, package, args.closed) if args.lm else read_packaged(package)
     if model is None:
         raise InputError(f"{package.directory}: expected a language model in its lm/, found none: name one with --lm")
-    decoder = _chosen(args, model) if args.manifest else _taken(args.like)
+    decoder = _chosen(args, model) if args.manifest else _taken(args.like, package)
     directory = args.output or package.directory
     write_decoder(package, decoder, directory, partial(write_packaged, model, package.tokenizer) if args.lm else None)
     values = ", ".join(f"{name} {decoder[name]:g}" for name in (*WEIGHTS, PRIOR_WEIGHT) if name in decoder)
@@ -86,7 +86,7 @@ def _check(args: argparse.Namespace) -> None:
         new_figure(1, 1)  # says so if there is no matplotlib
 
 
-def _taken(name: str) -> dict[str, Any]:
+def _taken(name: str, model: "Package") -> dict[str, Any]:
     """The decoder's description of a tuned package."""
     from speechrnn.package import PRIORS, WEIGHTS, read_package
     from speechrnn.package_cache import find_package
@@ -94,6 +94,8 @@ def _taken(name: str) -> dict[str, Any]:
     package = read_package(find_package(name))
     if missing := [key for key in WEIGHTS if key not in package.decoder]:
         raise InputError(f"{package.directory}: expected a tuned package, found no {missing[0]} in its decoder")
+    if package.token_type != model.token_type:
+        raise InputError(f"--like {name}: expected a model of {model.token_type}, found one of {package.token_type}")
     return {"method": "beam", **{key: package.decoder[key] for key in (*WEIGHTS, *PRIORS) if key in package.decoder}}
 
 

@@ -153,7 +153,7 @@ def beam_search(
     if lexicon is None and package.tokenizer.pronunciations is not None:
         from speechrnn.decoding.lexicon import Lexicon
 
-        lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer)
+        lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer, is_open=True)
     try:
         return BeamSearch(package.tokenizer, lm=ngram, lexicon=lexicon, hotwords=hotwords, **chosen)
     except InputError as error:

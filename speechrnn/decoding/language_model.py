@@ -111,6 +111,12 @@ def _check_spelling(ngram: NgramModel, package: Package, path: str | os.PathLike
     missing = [word for word in likeliest if outside(word)]
     if len(missing) <= (1 - SHARE) * len(likeliest):
         return
+    if package.tokenizer.pronunciations is not None:
+        raise InputError(
+            f"{path}: expected words that the lexicon of the model {package.name} pronounces, found that it does "
+            f"{len(likeliest) - len(missing):,} of the {len(likeliest):,} likeliest, and not {' '.join(missing[:NAMED])}: "
+            f"`speechrnn lexicon` makes one of a dictionary and this language model"
+        )
     found = (
         f"{path}: expected words in the alphabet of the model {package.name}, found that it can spell "
         f"{len(likeliest) - len(missing):,} of the {len(likeliest):,} likeliest, and not {' '.join(missing[:NAMED])}"

@@ -187,13 +187,14 @@ class Lexicon:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: expected a lexicon (a word a line): {error}") from None
-        if tokenizer.pronunciations is not None and not any(" " in line.strip() for line in lines):
-            return cls.from_words(filter(None, map(normalise, lines)), tokenizer)
+        rows = [(normalise(fields[0]), fields[1:]) for fields in (line.split() or [""] for line in lines)]
+        if tokenizer.pronunciations is not None and not any(spelling for _, spelling in rows):
+            if words := [word for word, _ in rows if word]:
+                return cls.from_words(words, tokenizer)
         known = {token: i for i, token in enumerate(tokenizer.tokens) if i and token != BOUNDARY}
         ids: dict[str, int] = {}
         spellings = []
-        for number, line in enumerate(lines, start=1):
-            word, *spelling = normalise(line.partition(" ")[0]), *line.split()[1:]
+        for number, (word, spelling) in enumerate(rows, start=1):
             if not word:
                 continue
             spelling = spelling or list(word)

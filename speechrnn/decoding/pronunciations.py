@@ -31,6 +31,7 @@ WIDTH = 8.0  # hypotheses worse by this are dropped, natural log: 10 and 12 find
 BATCH = 512  # words searched together: enough for numpy, few enough for the caches
 VARIANTS = 2  # of a guessed word: one in four is wrong, and half of these are right in the second
 VARIANT = re.compile(r"\(\d+\)$")  # word(2)
+PROBABILITY = re.compile(r"\d+\.\d+")  # Kaldi's lexiconp.txt has one after each word
 STRESS = "0123456789"
 
 
@@ -60,8 +61,8 @@ def read_dictionary(path: str | os.PathLike, normaliser: str = "upper") -> dict[
         fields = line.partition("#")[0].split()
         if not fields or line.startswith(";;;"):
             continue
-        spelled, phones = VARIANT.sub("", fields[0]), [phone.rstrip(STRESS) for phone in fields[1:]]
-        if not spelled or not phones or not all(phones):
+        spelled, phones = VARIANT.sub("", fields[0]), [phone.rstrip(STRESS) or phone for phone in fields[1:]]
+        if not spelled or not phones or PROBABILITY.fullmatch(fields[1]):
             raise InputError(f"{where}: expected a word and its phones such as 'read R IY1 D', found {line.strip()!r}")
         if SEPARATOR in "".join([spelled, *phones]):
             raise InputError(
@@ -219,14 +220,19 @@ def with_words(package: Package, words: Iterable[str]) -> Package:
     unknown = [word for word in dict.fromkeys(words) if word and tokenizer.outside(word)]
     if not unknown:
         return package
-    guessed = zip(unknown, _pronouncer(package.directory / LEXICON).pronounce(unknown, VARIANTS), strict=True)
+    lexicon = package.directory / LEXICON
+    guessed = zip(unknown, _pronouncer(lexicon, lexicon.stat().st_mtime_ns).pronounce(unknown, VARIANTS), strict=True)
     more = {word: [each.phones for each in found] for word, found in guessed}
     return replace(package, tokenizer=Tokenizer(tokenizer.tokens, {**tokenizer.pronunciations, **more}))
 
 
 @lru_cache(maxsize=1)
-def _pronouncer(lexicon: Path) -> Pronouncer:
-    return Pronouncer.train(read_pronunciations(lexicon))
+def _pronouncer(lexicon: Path, written: int) -> Pronouncer:
+    """What is learnt from the lexicon that was written at this time: not again for every word."""
+    try:
+        return Pronouncer.train(read_pronunciations(lexicon))
+    except InputError as error:
+        raise InputError(f"{lexicon}: {error}") from None
 
 
 def _prune(word: np.ndarray, score: np.ndarray) -> np.ndarray:

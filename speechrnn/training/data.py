@@ -38,7 +38,7 @@ class TrainingData:
         self.config, self.processes, self.augmentation = config, processes, augmentation
         train = read_manifests(config.data.train)
         normalise = normaliser(config.data.normaliser)
-        pronunciations = read_pronunciations(config.data.lexicon) if config.data.lexicon else None
+        pronunciations = read_pronunciations(config.data.lexicon, tokens) if config.data.lexicon else None
         if tokens:
             self.tokenizer = Tokenizer(tokens, pronunciations)
         elif pronunciations:

@@ -82,7 +82,7 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
         checkpoint = find_checkpoint(path)
         model = load_model(checkpoint, dtype)
         config = config_from_dict(checkpoint.config, str(source))
-        pronunciations = read_pronunciations(config.data.lexicon) if config.data.lexicon else None
+        pronunciations = _pronunciations(source, config, checkpoint.tokens)
         return Trained(model, Tokenizer(checkpoint.tokens, pronunciations), describe(config, checkpoint, model))
     try:
         package = read_package(find_package(source))
@@ -96,6 +96,16 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
     card = package.directory / "MODEL_CARD.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     return Trained(model, package.tokenizer, description, text, package.lm_directory)
+
+
+def _pronunciations(source: str | os.PathLike, config: Config, tokens: list[str]) -> dict[str, list[str]] | None:
+    """Those of the lexicon that the run was trained with; None if it was none."""
+    if not config.data.lexicon:
+        return None
+    try:
+        return read_pronunciations(config.data.lexicon, tokens)
+    except InputError as error:
+        raise InputError(f"{source}: its data.lexicon goes into the package: {error}") from None
 
 
 def export(
@@ -122,9 +132,7 @@ def export(
     model, tokenizer, description = trained.model, trained.tokenizer, trained.description
     if form == "sherpa-onnx":
         if tokenizer.pronunciations is not None:
-            raise InputError(
-                f"{source}: sherpa-onnx would print the phones of this model, which our lexicon turns into words"
-            )
+            raise InputError(f"{source}: sherpa-onnx would print the phones of this model: train one with characters")
         check_slot(model, tokenizer.tokens)
         graph = build_for_sherpa(model, dtype, description["name"])
     else:

@@ -64,7 +64,7 @@ def test_a_dictionary_of_cmus_form_is_read(pack, tmp_path):
     ("contents", "message"),
     [
         (b"read R IY1 D\nlead\n", "line 2: expected a word and its phones such as 'read R IY1 D', found 'lead'"),
-        (b"read R 1 D\n", "line 1: expected a word and its phones"),
+        (b"read 0.5 R IY1 D\n", "line 1: expected a word and its phones"),
         (b"(2) R IY1 D\n", "line 1: expected a word and its phones"),
         (b"re|ad R IY1 D\n", "line 1: '|'"),
         (b"\n;;; nothing\n", "found no word in it"),

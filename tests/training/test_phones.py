@@ -1,5 +1,7 @@
 """Models whose tokens are phones: a lexicon says how words are pronounced, from training to transcripts."""
 
+import shutil
+
 import pytest
 from ambiguous import build_lm
 from conftest import RATE, tones
@@ -40,7 +42,7 @@ def test_a_lexicon_is_what_was_written(tmp_path):
     path = tmp_path / "lexicon.txt"
     path.write_text(lexicon_lines(LEXICON))
     assert read_pronunciations(path) == LEXICON
-    path.write_text("\ufeffHELLO\tHH AH L OW\n\n  LOW  L  OW \nHELLO HH EH L OW\nLO L OW\nA AH\nA EY\nA AH\n")
+    path.write_text("\ufeffHELLO\tHH AH L OW\n\n  LOW  L \u00a0OW \nHELLO HH EH L OW\nLO L OW\nA AH\nA EY\nA AH\n")
     assert read_pronunciations(path) == LEXICON
 
 
@@ -145,3 +147,37 @@ def test_a_language_model_turns_phones_into_words(trained, tmp_path):
             "HELLO" not in recognizer.decoder.search.lexicon.words
             and "closed vocabulary" in recognizer.decoder.description
         )
+
+
+def test_a_lexicon_with_other_phones_than_the_models_is_named(trained, tmp_path):
+    package = shutil.copytree(trained / "package", tmp_path / "package")
+    with open(package / "lexicon.txt", "a") as lexicon:
+        lexicon.write("D tA tX\n")
+    with pytest.raises(
+        InputError, match=r"lexicon.txt, line \d+: expected phones that are tokens .* found 'tX' in 'D tA tX'"
+    ):
+        read_package(package)
+    (package / "lexicon.txt").unlink()
+    with pytest.raises(InputError, match="lexicon.txt: expected a pronouncing lexicon"):
+        read_package(package)
+    text = (trained / "lexicon.txt").read_text()
+    try:
+        (trained / "lexicon.txt").write_text(text + "D tX\n")
+        with pytest.raises(InputError, match="run: its data.lexicon goes into the package: .*found 'tX'"):
+            export(trained / "run", tmp_path / "again")
+    finally:
+        (trained / "lexicon.txt").write_text(text)
+    with pytest.raises(InputError, match="sherpa-onnx would print the phones"):
+        export(trained / "run", tmp_path / "sherpa", form="sherpa-onnx")
+
+
+def test_the_lexicon_of_a_language_model_may_be_words_alone_and_not_empty(trained, tmp_path):
+    package = shutil.copytree(trained / "package", tmp_path / "package")
+    (package / "lm").mkdir()
+    build_lm(package / "lm", "ab c\nab see\n" * 5, "ngram.lm", "--order", "2")
+    for words, text in (("AB\nSEE\n", "AB SEE"), ("AB\ttA tB\nC tC\n", "AB C")):
+        (package / "lm" / "lexicon.txt").write_text(words)
+        assert Recognizer(package, beam=8).transcribe(tones("AB C"), RATE).text == text
+    (package / "lm" / "lexicon.txt").write_text("\n")
+    with pytest.raises(InputError, match="found no word in it"):
+        Recognizer(package, beam=8)

@@ -52,7 +52,7 @@ def progress_table(run: Path, log: Log) -> str:
         ("epochs", f"{_last(epochs, 'epoch', '.0f')}"),
         ("updates", f"{max([*updates['step'][-1:], *epochs['step'][-1:]], default=0):.0f}"),
         ("minutes", _last(epochs, "minutes", ".1f")),
-        ("lowest dev WER", _lowest(epochs)),
+        ("lowest dev error rate", _lowest(epochs)),
         ("hours of audio an hour", _share(updates, "audio_seconds", "seconds", ".0f")),
         ("waiting for data", _share(updates, "data_seconds", "seconds", ".1%")),
         ("updates skipped", counted([str(row.get("step")) for row in skipped])),

@@ -12,7 +12,7 @@ from speechrnn.errors import InputError
 
 RATE = 8000  # Hz, of the telephone network
 BAND = (300.0, 3400.0)  # Hz, of ITU-T G.712
-SECONDS = 0.025  # of the filters: the band's lower edge is 40 Hz wide
+SECONDS = 0.025  # of the filters: the band's lower edge is 100 Hz wide
 CODES = 256  # of G.711's mu-law: 8 bits a sample
 
 

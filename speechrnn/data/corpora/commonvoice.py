@@ -10,6 +10,7 @@ sentences, most of what listeners found right stands in validated.tsv alone
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -61,6 +62,7 @@ def _split(language: Path, name: str, rules: Rules) -> Split:
 
 def _rows(language: Path, name: str) -> Iterator[Utterance | LeftOut]:
     table = language / f"{name}.tsv"
+    csv.field_size_limit(sys.maxsize)  # a sentence may be a page by mistake: it is the reader's to find, not csv's
     rows = csv.reader(io.StringIO(read_text(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     columns = next(rows, [])
     missing = [column for column in _COLUMNS if column not in columns]
