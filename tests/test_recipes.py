@@ -1,5 +1,6 @@
 """Every recipe runs, from a tiny corpus to its RESULTS.md."""
 
+import lzma
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 ROOT = Path(__file__).parent.parent
@@ -61,15 +63,26 @@ TINY_WORDS = {
     "low": "L OW1",
     "low(2)": "L OW0",
     "her": "HH ER1",
+    "a": "AH0",
+    "a.": "EY1",
+    "b": "B IY1",
+    "enter": "EH1 N T ER0",
+    "one": "W AH1 N",
+    "two": "T UW1",
 }
 
 
-def tiny_mini_librispeech(folder: Path) -> None:
-    """mini-LibriSpeech's layout with two utterances a speaker: noise, which nothing can be learnt from."""
-    listed = (ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt").read_text().splitlines()
-    dev = [line for line in listed if not line.startswith("#")]
+def speakers_of(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
+
+
+def tiny_librispeech(folder: Path) -> None:
+    """LibriSpeech's layout with two utterances a speaker: noise, which nothing can be learnt from."""
+    dev = speakers_of(ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt")
+    test = speakers_of(ROOT / "recipes" / "english" / "test_speakers.txt")
     random = np.random.default_rng(0)
-    for subset, speakers in (("train-clean-5", [*dev, "19", "26"]), ("dev-clean", ["84", "174"])):
+    subsets = {"train-clean-5": [*dev, "19", "26"], "dev-clean": ["84", "251", *test], "train-clean-100": ["27"]}
+    for subset, speakers in subsets.items():
         for speaker in speakers:
             chapter = folder / subset / speaker / "1"
             chapter.mkdir(parents=True)
@@ -80,26 +93,72 @@ def tiny_mini_librispeech(folder: Path) -> None:
             (chapter / f"{speaker}-1.trans.txt").write_text("".join(lines))
 
 
-def test_mini_librispeech(tmp_path):
-    for name in ("conf", "recipes"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    tiny_mini_librispeech(tmp_path / "data" / "corpora" / "LibriSpeech")
-    (tmp_path / "data" / "lm").mkdir()
-    (tmp_path / "data" / "lm" / "books.txt").write_text("GO DO YOU SEE\nDO GO LOWER\nYOU SEE\n" * 5)
-    (tmp_path / "cmudict").write_text("".join(f"{word} {phones}\n" for word, phones in TINY_WORDS.items()))
-    results = tmp_path / "recipes" / "mini_librispeech"
-    (results / "results.jsonl").unlink(missing_ok=True)
+def tiny_speechocean(folder: Path, test_speakers: Path) -> None:
+    """speechocean762's layout: a Kaldi data directory, and recordings of noise."""
+    tables = {"wav.scp": "", "text": "", "utt2spk": ""}
+    for speaker in [*speakers_of(test_speakers), "0001"]:
+        sound = f"WAVE/SPEAKER{speaker}/{speaker}0001.WAV"
+        (folder / sound).parent.mkdir(parents=True)
+        soundfile.write(folder / sound, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+        for name, value in zip(tables, (sound, "YOU GO LOW", speaker), strict=True):
+            tables[name] += f"{speaker}0001\t{value}\n"
+    (folder / "train").mkdir()
+    for name, text in tables.items():
+        (folder / "train" / name).write_text(text)
+
+
+def run(script: Path, **settings: str) -> subprocess.CompletedProcess:
+    """Run a recipe's script with a tiny network."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = {"BOOKS": str(tmp_path / "data" / "lm" / "books.txt"), "DICTIONARY": str(tmp_path / "cmudict")}
-    command = [results / "run.sh", *TINY]
     env = {**os.environ, "PATH": path, **settings}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run([script, *TINY], env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def mini_librispeech(tmp_path_factory):
+    """Where the recipe mini_librispeech has run, and what came of it."""
+    folder = tmp_path_factory.mktemp("recipes")
+    for name in ("conf", "recipes"):
+        shutil.copytree(ROOT / name, folder / name)
+    tiny_librispeech(folder / "data" / "corpora" / "LibriSpeech")
+    lm = folder / "data" / "lm"
+    lm.mkdir()
+    with lzma.open(lm / "books.txt.xz", "wt") as books:
+        books.write("GO DO YOU SEE\nDO GO LOWER\nYOU SEE\n" * 5)
+    with lzma.open(lm / "cmudict.dict.xz", "wt") as dictionary:
+        dictionary.write("".join(f"{word} {phones}\n" for word, phones in TINY_WORDS.items()))
+    (folder / "recipes" / "mini_librispeech" / "results.jsonl").unlink(missing_ok=True)
+    return folder, run(folder / "recipes" / "mini_librispeech" / "run.sh")
+
+
+def test_mini_librispeech(mini_librispeech):
+    folder, done = mini_librispeech
     assert done.returncode == 0, done.stderr
     assert "1 guessed: LOWER" in done.stderr  # the lexicon has the words of speech and language model
-    table = (results / "RESULTS.md").read_text()
-    assert "3-grams of books" in table and "no language model" in table and "/ 14," in table
-    package = tmp_path / "runs" / "mini_librispeech" / "seed1" / "package"
-    assert "LOWER L OW" in (package / "lexicon.txt").read_text()
-    (tmp_path / "data" / "lm" / "books.txt").unlink()
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "books.txt: found no such file" in done.stderr
+    table = (folder / "recipes" / "mini_librispeech" / "RESULTS.md").read_text()
+    assert "3-grams of books" in table and "no language model" in table and "/ 84," in table
+    package = folder / "runs" / "mini_librispeech" / "seed1" / "package"
+    assert "LOWER L OW" in (package / "lexicon.txt").read_text() and (package / "lm").exists()
+    done = run(folder / "recipes" / "mini_librispeech" / "run.sh", BOOKS="no/books.txt")
+    assert done.returncode == 1 and "no/books.txt: found no such file" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="needs espeak-ng")
+def test_english(mini_librispeech):
+    folder, done = mini_librispeech
+    assert done.returncode == 0, done.stderr
+    corpora, recipe = folder / "data" / "corpora", folder / "recipes" / "english"
+    tiny_an4(corpora / "an4")
+    tiny_speechocean(corpora / "speechocean762", recipe / "test_learners.txt")
+    (recipe / "results.jsonl").unlink(missing_ok=True)
+    script = (recipe / "run.sh").read_text()
+    (recipe / "run.sh").write_text(
+        script.replace("synthetic 420", "synthetic 3").replace("nonspeech 120", "nonspeech 6")
+    )
+    done = run(recipe / "run.sh")
+    assert done.returncode == 0, done.stderr
+    table = (recipe / "RESULTS.md").read_text()
+    assert all(f"## {test}" in table for test in ("more/dev.jsonl", "learners/dev.jsonl", "an4/test.jsonl"))
+    assert '"text": "ENTER A. B' in (folder / "data" / "english" / "an4" / "spelled.jsonl").read_text()
+    lexicon = (folder / "runs" / "english" / "model" / "package" / "lexicon.txt").read_text()
+    assert "A. EY" in lexicon and "LOW L OW" in lexicon

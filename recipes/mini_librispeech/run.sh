@@ -8,7 +8,7 @@
 # language model, DICTIONARY is CMU's. By default they are in data/corpora/LibriSpeech and data/lm, or unpacked from ../shared.
 set -euo pipefail
 for name in LIBRISPEECH BOOKS DICTIONARY; do
-    [ -z "${!name:-}" ] || printf -v $name %s "$(realpath "${!name}")"
+    [ -z "${!name:-}" ] || printf -v $name %s "$(realpath -m "${!name}")"
 done
 cd "$(dirname "$0")/../.."
 
