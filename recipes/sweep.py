@@ -51,9 +51,9 @@ class Sweep:
             raise InputError(
                 f"{path}: expected config, minutes, seeds, lm, variants, found {', '.join(map(str, asked))}"
             )
-        for name in ("seeds", "variants"):
-            if not isinstance(asked[name], list) or not asked[name]:
-                raise InputError(f"{path}: {name}: expected a list of at least one, found {asked[name]}")
+        for name, least in (("seeds", 1), ("variants", 0)):
+            if not isinstance(asked[name], list) or len(asked[name]) < least:
+                raise InputError(f"{path}: {name}: expected a list{' of at least one' * least}, found {asked[name]}")
         self.config, self.minutes, lm, self.overrides = asked["config"], asked["minutes"], asked["lm"], overrides
         base = OmegaConf.merge(OmegaConf.load(self.config), OmegaConf.from_dotlist(overrides))
         self.dev = OmegaConf.select(base, "data.dev")

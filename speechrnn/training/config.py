@@ -119,7 +119,7 @@ def check_values(config: Config) -> None:
     model, optimiser, augment = config.model, config.optimiser, config.augment
     front_end, spec, run = model.front_end, augment.spec, Path(config.run)
     expectations = {
-        "run": (f"the file {config.run}", run.is_dir() or not run.exists(), "a folder, or a name that is free"),
+        "run": (f"the file {config.run}", not run.exists() or run.is_dir(), "a folder, or a name that is free"),
         "seed": (config.seed, 0 <= config.seed < 2**63, "0 or more" if config.seed < 0 else "less than 2^63"),
         "data.max_seconds": (config.data.max_seconds, config.data.max_seconds > 0, "more than 0"),
         "model.subsampling": (
