@@ -260,9 +260,12 @@ def _draw(tuned: "Tuned", words: int, path: str) -> Path:
     axes.add_patch(_frame(j, i))
     axes.set_xticks(range(len(WORD_BONUSES)), [f"{bonus:g}" for bonus in WORD_BONUSES])
     axes.set_yticks(range(len(LM_WEIGHTS)), [f"{weight:g}" for weight in LM_WEIGHTS])
+    tried = np.array(list(tuned.grid))  # with priors, only what is around the best
+    axes.set_ylim(tried[:, 0].max() + 0.5, tried[:, 0].min() - 0.5)
+    axes.set_xlim(tried[:, 1].min() - 0.5, tried[:, 1].max() + 0.5)
     axes.set_xlabel("word bonus")
     axes.set_ylabel("language model weight")
-    title = f"WER % of {words} words, beam {GRID_BEAM}; best {best:.2f}"
+    title = f"WER % of {words} words, beam {GRID_BEAM}, prior weight {tuned.prior_weight:g}; best {best:.2f}"
     axes.set_title(title)
     figure.colorbar(image)
     return save_picture(figure, path, title)
