@@ -4,7 +4,7 @@ PYTHON ?= python3
 
 # What is said in the example recordings, in an environment that can only recognise
 demo: .venv/installed
-	.venv/bin/speechrnn transcribe examples
+	.venv/bin/speechrnn transcribe examples/english
 
 # The test suite, in an environment with everything
 test: .venv-dev/installed

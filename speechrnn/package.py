@@ -22,7 +22,7 @@ from speechrnn.manifest import write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
 FORMAT = 1  # the newest format of model.json that this code reads
-DEFAULT = "an4"  # the bundled package that is used when none is named
+DEFAULT = "english"  # the bundled package that is used when none is named
 BUNDLED = Path(__file__).parent / "pretrained"
 FILES = ("model.onnx", "tokens.txt", "model.json")
 LEXICON = "lexicon.txt"  # beside them where the tokens are phones

@@ -1,4 +1,4 @@
-"""The bundled model on the example recordings, and on what is not speech."""
+"""The bundled models on the example recordings, and on what is not speech."""
 
 from pathlib import Path
 
@@ -7,20 +7,35 @@ import pytest
 import soundfile
 
 import speechrnn
+from speechrnn.scoring.errors import word_errors
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+SENTENCES = {
+    "english/sunset.wav": "the sun had gone down behind the hills and the road was dark",
+    "english/letter.wav": "she read the letter twice and said nothing for a long time",
+    "english/question.wav": "where did you find the old book",
+}
 SAID = {"letters.wav": "S M I T H", "digits.wav": "FOUR ONE TWO FIVE SEVEN SIX", "command.wav": "ENTER SIX EIGHT"}
 RATE = 16000
 
 
-@pytest.fixture(scope="module")
-def recognizer():
-    return speechrnn.load()
+ERRORS = 3  # of the 32 words of the sentences: more than the model makes, and fewer than a broken one would
+
+
+@pytest.fixture(scope="module", params=["an4", "english"])
+def recognizer(request):
+    return speechrnn.load(request.param)
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_examples_are_heard(recognizer, name):
-    assert recognizer.transcribe(EXAMPLES / name).text == SAID[name]
+def test_an4_hears_the_examples(name):
+    assert speechrnn.load("an4").transcribe(EXAMPLES / name).text == SAID[name]
+
+
+def test_the_default_hears_sentences():
+    transcripts = speechrnn.load().transcribe([EXAMPLES / name for name in SENTENCES])
+    errors = word_errors(list(SENTENCES.values()), [transcript.text for transcript in transcripts])
+    assert sum(each.errors for each in errors) <= ERRORS, [transcript.text for transcript in transcripts]
 
 
 @pytest.mark.parametrize("decibels", [-20, 20])

@@ -141,11 +141,11 @@ def test_tokens_that_are_wrong(copied, contents):
 
 def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypatch):
     monkeypatch.setattr(package, "BUNDLED", tmp_path / "pretrained")
-    with pytest.raises(InputError, match="model 'an4': .*none is bundled"):
+    with pytest.raises(InputError, match="model 'english': .*none is bundled"):
         find_package()
-    for name in ("an4", "small"):
+    for name in ("english", "small"):
         shutil.copytree(package_dir, tmp_path / "pretrained" / name)
-    assert find_package() == find_package("an4") == tmp_path / "pretrained" / "an4"
+    assert find_package() == find_package("english") == tmp_path / "pretrained" / "english"
     assert find_package("small") == tmp_path / "pretrained" / "small"
     assert find_package(package_dir) == find_package(str(package_dir)) == package_dir
     (tmp_path / "here" / "small").mkdir(parents=True)
@@ -153,7 +153,7 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
     assert find_package("small") == tmp_path / "pretrained" / "small"
     assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
     for wrong in ("smal", "", "../pretrained/none"):
-        with pytest.raises(InputError, match=r"expected .* bundled name \(an4, small\), found neither"):
+        with pytest.raises(InputError, match=r"expected .* bundled name \(english, small\), found neither"):
             find_package(wrong)
     with pytest.raises(InputError, match="found a file: name its folder"):
         find_package(package_dir / "model.onnx")

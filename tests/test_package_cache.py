@@ -181,7 +181,7 @@ def test_a_name_goes_before_a_folder(server, packed, package_dir, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     assert find_package("tones") == tmp_path / "cache" / "tones"
     assert os.path.samefile(find_package("./tones"), tmp_path / "tones")
-    with pytest.raises(InputError, match=r"bundled name \(an4\), a fetched one \(tones\), found neither"):
+    with pytest.raises(InputError, match=r"bundled name \(an4, english\), a fetched one \(tones\), found neither"):
         find_package("tone")
 
 

@@ -35,7 +35,7 @@ def test_transcribe_line_prints_text(line, tmp_path):
     done = run(line, tmp_path)
     assert done.returncode == 0, done.stderr
     if " -o " in line:
-        names = {path.stem for path in (ROOT / "examples").glob("*.wav")}
+        names = {path.stem for path in (ROOT / "examples" / "english").glob("*.wav")}
         assert {path.stem for path in (tmp_path / "texts").rglob("*.srt")} == names
     else:
         assert done.stdout.strip()

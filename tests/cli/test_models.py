@@ -38,9 +38,10 @@ def test_what_one_packs_another_fetches_and_uses(package_dir, tmp_path, capsys):
     assert main(["models"]) == 0
     lines = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["name", "MB", "language", "WER %", "from"]
-    assert lines[1][0] == "an4" and lines[1][2] == "en" and lines[1][4] == "bundled, the default"
+    assert lines[1][0] == "an4" and lines[1][2] == "en" and lines[1][4] == "bundled"
+    assert lines[2][0] == "english" and lines[2][4] == "bundled, the default"
     assert re.fullmatch(r"[\d.]+ \(AN4 test\)", lines[1][3])
-    assert lines[2] == ["mine", lines[2][1], "x-tones", "12.5 (dev), 14 (test)", "fetched"]
+    assert lines[3] == ["mine", lines[3][1], "x-tones", "12.5 (dev), 14 (test)", "fetched"]
 
 
 def test_a_damaged_package_is_named_and_the_others_listed(package_dir, cache, capsys):

@@ -264,7 +264,7 @@ def test_sources_that_cannot_be_used(tmp_path, package_dir):
         (tmp_path, "a folder with none of it"),
     ):
         assert message(source) == (
-            f"init_from {source}: expected {wanted} or the name of a bundled one (an4), found {found}"
+            f"init_from {source}: expected {wanted} or the name of a bundled one (an4, english), found {found}"
         )
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     assert message(tmp_path / "run").startswith(f"{tmp_path / 'run/checkpoints'}: expected a checkpoint")
