@@ -309,7 +309,9 @@ def test_the_figures_of_a_run(run, tmp_path, capsys):
     best = min(epochs, key=lambda row: row["dev_wer"])
     assert cells["epochs"] == "3" and cells["updates"] == f"{len(updates)}"
     assert cells["minutes"] == f"{epochs[-1]['minutes']:.1f}"
-    assert cells["lowest dev error rate"] == f"{best['dev_wer']:.2f} % after epoch {best['epoch']}, update {best['step']}"
+    assert (
+        cells["lowest dev error rate"] == f"{best['dev_wer']:.2f} % after epoch {best['epoch']}, update {best['step']}"
+    )
     if "audio_seconds" in updates[0]:
         speed = sum(row["audio_seconds"] for row in updates) / sum(row["seconds"] for row in updates)
         assert cells["hours of audio an hour"] == f"{speed:.0f}"

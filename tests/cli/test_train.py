@@ -114,7 +114,9 @@ def test_bad_input_is_one_line_and_status_1(folder, monkeypatch, capsys, argumen
 def test_export_names_what_is_missing(folder):
     done = speechrnn(folder, "export", "nowhere", "package-2")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("speechrnn export: model 'nowhere': expected the directory of a model package, its address")
+    assert done.stderr.startswith(
+        "speechrnn export: model 'nowhere': expected the directory of a model package, its address"
+    )
     assert done.stderr.endswith("found neither, nor a run's folder or a checkpoint\n")
     done = speechrnn(folder, "export", "nowhere", "package-2", "--card", "none.md")
     assert done.returncode == 1 and done.stderr.startswith("speechrnn export: none.md: expected a Markdown file")
