@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME|PATH",
-        help="a bundled model package or the directory of one (default: the bundled one)",
+        help="a bundled model package or the directory of one (default: english)",
     )
     parser.add_argument(
         "--format", choices=TIMED, help="what is written (default: what the name after -o ends in, else json)"

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME|PATH|URL",
-        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: the bundled one)",
+        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: english)",
     )
     parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
     parser.add_argument(
