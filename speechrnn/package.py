@@ -224,7 +224,7 @@ def write_package(
     with replacing(directory) as partial:
         write_atomically(partial / "model.onnx", model_onnx)
         write_atomically(partial / "tokens.txt", tokenizer.lines())
-        if tokenizer.pronunciations is not None:
+        if tokenizer.has_phones:
             write_atomically(partial / LEXICON, lexicon_lines(tokenizer.pronunciations))
         write_atomically(partial / "model.json", _json(description))
         write_atomically(partial / "MODEL_CARD.md", card)

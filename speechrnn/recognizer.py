@@ -202,7 +202,7 @@ class Recognizer:
 
         package, normalise = self.package, normaliser(self.package.normaliser)
         words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
-        if package.tokenizer.pronunciations is not None:
+        if package.tokenizer.has_phones:
             from speechrnn.decoding.pronunciations import with_words
 
             package = with_words(package, [part for _, spoken in words for part in spoken.split()])
@@ -210,7 +210,7 @@ class Recognizer:
             if missing := package.tokenizer.outside(spoken):
                 letters = " ".join(map(repr, dict.fromkeys(missing)))
                 lacks, how = f"no letter for {letters}", "write it in the model's letters"
-                if package.tokenizer.pronunciations is not None:
+                if package.tokenizer.has_phones:
                     lacks, how = (
                         "no pronunciation of it",
                         "write it as it is said, in the letters of the model's lexicon",

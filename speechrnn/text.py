@@ -222,13 +222,18 @@ class Tokenizer:
         return len(self.tokens)
 
     @property
+    def has_phones(self) -> bool:
+        """Whether the tokens are phones; else they are characters."""
+        return self.pronunciations is not None
+
+    @property
     def boundary(self) -> int | None:
         """The id of the boundary between words; None where the model has none."""
         return self._ids.get(BOUNDARY)
 
     def outside(self, text: str) -> list[str]:
         """What of a normalised text cannot be spelled, in order of appearance: characters, or words without a pronunciation."""
-        if self.pronunciations is None:
+        if not self.has_phones:
             return [c for c in text if c == BOUNDARY or (c != " " and c not in self._ids)]
         return [word for word in text.split() if not self._pronounced(word)]
 
@@ -236,7 +241,7 @@ class Tokenizer:
         """What of a normalised text cannot be spelled, for an error; empty if all of it can."""
         if not (missing := self.outside(text)):
             return ""
-        what = "characters outside the alphabet" if self.pronunciations is None else "words without a pronunciation"
+        what = "words without a pronunciation" if self.has_phones else "characters outside the alphabet"
         return f"{what}: {' '.join(map(repr, sorted(set(missing))))}"
 
     def encode(self, text: str) -> list[int]:
@@ -247,14 +252,14 @@ class Tokenizer:
         """
         if lacking := self.lacks(text):
             raise InputError(f"{text!r}: {lacking}")
-        if self.pronunciations is None:
+        if not self.has_phones:
             return [self._ids[BOUNDARY if c == " " else c] for c in text]
         spelled = f" {BOUNDARY} ".join(self._pronounced(word)[0] for word in text.split())
         return [self._ids[phone] for phone in spelled.split()]
 
     def spellings(self, word: str) -> list[list[int]]:
         """The token ids of every way to spell a word: none if it cannot be spelled."""
-        if self.pronunciations is None:
+        if not self.has_phones:
             return [] if self.outside(word) else [self.encode(word)]
         return [[self._ids[phone] for phone in spelled.split()] for spelled in self._pronounced(word)]
 
@@ -262,7 +267,7 @@ class Tokenizer:
         """The text of token ids (blanks and repeats already removed), with single spaces between words; phones have hyphens
         between them."""
         tokens = [self.tokens[i] for i in ids]
-        if self.pronunciations is None:
+        if not self.has_phones:
             return " ".join("".join(tokens).replace(BOUNDARY, " ").split())
         return " ".join("-".join(word.split()) for word in " ".join(tokens).split(BOUNDARY) if word.strip())
 

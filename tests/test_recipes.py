@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from speechrnn.data.corpora.dev_speakers import read_speakers
+
 ROOT = Path(__file__).parent.parent
 TINY = ["optimiser.epochs=1", "model.hidden=8", "model.layers=1"]
 
@@ -18,8 +20,7 @@ TINY = ["optimiser.epochs=1", "model.hidden=8", "model.layers=1"]
 def tiny_an4(folder: Path) -> None:
     """AN4's layout with one utterance a speaker: noise, which nothing can be learnt from."""
     (folder / "etc").mkdir(parents=True)
-    listed = (ROOT / "recipes" / "an4" / "dev_speakers.txt").read_text().splitlines()
-    dev = [line for line in listed if not line.startswith("#")]
+    dev = sorted(read_speakers(ROOT / "recipes" / "an4" / "dev_speakers.txt"))
     random = np.random.default_rng(0)
     for split, speakers in (("train", [*dev, "mabc", "fabc"]), ("test", ["mxyz", "fxyz"])):
         ids, lines = [], []
@@ -33,20 +34,20 @@ def tiny_an4(folder: Path) -> None:
         (folder / "etc" / f"an4_{split}.transcription").write_text("".join(f"{line}\n" for line in lines))
 
 
+def run(script: Path, **settings: str) -> subprocess.CompletedProcess:
+    """Run a recipe's script with a tiny network."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, **settings}
+    return subprocess.run([script, *TINY], env=env, capture_output=True, text=True, check=False)
+
+
 def test_an4(tmp_path):
     for name in ("conf", "recipes"):
         shutil.copytree(ROOT / name, tmp_path / name)
     tiny_an4(tmp_path / "data" / "corpora" / "an4")
     results = tmp_path / "recipes" / "an4"
     (results / "results.jsonl").unlink(missing_ok=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [results / "run.sh", *TINY],
-        env={**os.environ, "PATH": path, "SEEDS": "1 2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(results / "run.sh", SEEDS="1 2")
     assert done.returncode == 0, done.stderr
     table = (results / "RESULTS.md").read_text()
     assert "Mean over 2 seeds" in table and "/ 8," in table  # 2 test utterances of 4 words
@@ -72,14 +73,10 @@ TINY_WORDS = {
 }
 
 
-def speakers_of(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
-
-
 def tiny_librispeech(folder: Path) -> None:
     """LibriSpeech's layout with two utterances a speaker: noise, which nothing can be learnt from."""
-    dev = speakers_of(ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt")
-    test = speakers_of(ROOT / "recipes" / "english" / "test_speakers.txt")
+    dev = sorted(read_speakers(ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt"))
+    test = sorted(read_speakers(ROOT / "recipes" / "english" / "test_speakers.txt"))
     random = np.random.default_rng(0)
     subsets = {"train-clean-5": [*dev, "19", "26"], "dev-clean": ["84", "251", *test], "train-clean-100": ["27"]}
     for subset, speakers in subsets.items():
@@ -96,7 +93,7 @@ def tiny_librispeech(folder: Path) -> None:
 def tiny_speechocean(folder: Path, test_speakers: Path) -> None:
     """speechocean762's layout: a Kaldi data directory, and recordings of noise."""
     tables = {"wav.scp": "", "text": "", "utt2spk": ""}
-    for speaker in [*speakers_of(test_speakers), "0001"]:
+    for speaker in [*sorted(read_speakers(test_speakers)), "0001"]:
         sound = f"WAVE/SPEAKER{speaker}/{speaker}0001.WAV"
         (folder / sound).parent.mkdir(parents=True)
         soundfile.write(folder / sound, np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
@@ -105,13 +102,6 @@ def tiny_speechocean(folder: Path, test_speakers: Path) -> None:
     (folder / "train").mkdir()
     for name, text in tables.items():
         (folder / "train" / name).write_text(text)
-
-
-def run(script: Path, **settings: str) -> subprocess.CompletedProcess:
-    """Run a recipe's script with a tiny network."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, **settings}
-    return subprocess.run([script, *TINY], env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

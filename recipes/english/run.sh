@@ -14,19 +14,15 @@ fi
 lm=data/lm
 [ -d $lm ] || lm=../shared/lm
 data=data/english
-mkdir -p $data/corpus
+mkdir -p $data
 speechrnn() { python -m speechrnn "$@"; }
 
 if [ ! -d runs/mini_librispeech/seed1/package/lm ]; then recipes/mini_librispeech/run.sh; fi
 
-subset() { # SUBSET NAME [OPTIONS]
-    rm -rf $data/corpus/"$2" && mkdir -p $data/corpus/"$2"
-    ln -s "$(realpath $corpora/LibriSpeech/"$1")" $data/corpus/"$2"/train-"$2" # dev-clean, too, is trained on
-    speechrnn prepare librispeech $data/corpus/"$2" $data/"$2" "${@:3}"
-}
-subset train-clean-5 books --dev-speakers recipes/mini_librispeech/dev_speakers.txt
-subset dev-clean more --dev-speakers recipes/english/test_speakers.txt
-subset train-clean-100 three
+books=$corpora/LibriSpeech
+speechrnn prepare librispeech $books/train-clean-5 $data/books --dev-speakers recipes/mini_librispeech/dev_speakers.txt
+speechrnn prepare librispeech $books/dev-clean $data/more --dev-speakers recipes/english/test_speakers.txt
+speechrnn prepare librispeech $books/train-clean-100 $data/three
 
 learners=$corpora/speechocean762
 awk 'BEGIN { OFS = "\t"; print "audio", "text", "speaker" }

@@ -225,7 +225,7 @@ def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
             cells.append(f"{rate:>7}{'*' if (i, j) == tuned.best else ' '}")
         print(f"{weight:<6g}" + "".join(cells).rstrip())
     widest = max(tuned.beams)
-    phones = trial.package.tokenizer.pronunciations is not None
+    phones = trial.package.tokenizer.has_phones
     rows = [] if phones else [("greedy", trial.without(None))]
     rows += [(f"beam {widest}, no language model", trial.without(widest))]
     rows += [

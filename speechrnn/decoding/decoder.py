@@ -64,7 +64,7 @@ class Decoder:
         self._prior_weight, self._log_priors = 0.0, np.zeros(0)
         self.description = "greedy"
         by_default = package.decoder["method"] == "beam" and lm is None
-        phones = package.tokenizer.pronunciations is not None  # words are found by a search alone
+        phones = package.tokenizer.has_phones  # words are found by a search alone
         if by_default or lm not in (None, False) or hotwords or beam or nbest or phones:
             self._prepare(lm, hotwords, beam)
 
@@ -75,7 +75,7 @@ class Decoder:
         package, normalise = self.package, normaliser(self.package.normaliser)
         weights = _hotword_weights(hotwords)
         favoured = [word for hotword in weights for word in normalise(hotword).split()]
-        if package.tokenizer.pronunciations is not None and favoured:
+        if package.tokenizer.has_phones and favoured:
             from speechrnn.decoding.pronunciations import with_words
 
             package = with_words(package, favoured)
@@ -144,13 +144,13 @@ def beam_search(
     from speechrnn.decoding.beam import BeamSearch
 
     chosen = {name: weights[name] for name in SEARCHED if name in weights}
-    if package.tokenizer.pronunciations is not None:
+    if package.tokenizer.has_phones:
         chosen["unknown_penalty"] = 0.0  # of words that a letter model would spell; here all are listed
     width = beam or weights.get("beam")
     if width:
         chosen["width"] = int(width)
     ngram, lexicon = (model.ngram, model.lexicon) if model else (None, None)
-    if lexicon is None and package.tokenizer.pronunciations is not None:
+    if lexicon is None and package.tokenizer.has_phones:
         from speechrnn.decoding.lexicon import Lexicon
 
         lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer, is_open=True)

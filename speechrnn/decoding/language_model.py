@@ -54,7 +54,7 @@ def read_language_model(
     tokenizer = package.tokenizer
     if closed:
         words = [word for word in words if word and not tokenizer.outside(word)]
-    elif tokenizer.pronunciations is not None:
+    elif tokenizer.has_phones:
         words = [*words, *also]
     return LanguageModel(ngram, Lexicon.from_words(words, tokenizer, is_open=not closed), Path(path).name)
 
@@ -97,7 +97,7 @@ def write_packaged(model: LanguageModel, tokenizer: Tokenizer, folder: Path) -> 
         OSError: it cannot be written.
     """
     model.ngram.write(folder / NGRAM)
-    if not model.lexicon.is_open and tokenizer.pronunciations is None:
+    if not model.lexicon.is_open and not tokenizer.has_phones:
         write_atomically(folder / LEXICON, "".join(f"{word}\n" for word in model.lexicon.words))
 
 
@@ -111,7 +111,7 @@ def _check_spelling(ngram: NgramModel, package: Package, path: str | os.PathLike
     missing = [word for word in likeliest if outside(word)]
     if len(missing) <= (1 - SHARE) * len(likeliest):
         return
-    if package.tokenizer.pronunciations is not None:
+    if package.tokenizer.has_phones:
         raise InputError(
             f"{path}: expected words that the lexicon of the model {package.name} pronounces, found that it does "
             f"{len(likeliest) - len(missing):,} of the {len(likeliest):,} likeliest, and not {' '.join(missing[:NAMED])}: "

@@ -137,7 +137,7 @@ class Lexicon:
             InputError: in a closed one, a word cannot be spelled; its letters are named.
         """
         words = list(dict.fromkeys(words))
-        if words and tokenizer.pronunciations is not None:
+        if words and tokenizer.has_phones:
             return cls._pronounced(words, tokenizer, is_open)
         length, token = _spell(words, tokenizer)
         missing = np.bincount(np.arange(len(words)).repeat(length), token < 0, len(words)) > 0
@@ -188,7 +188,7 @@ class Lexicon:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: expected a lexicon (a word a line): {error}") from None
         rows = [(normalise(fields[0]), fields[1:]) for fields in (line.split() or [""] for line in lines)]
-        if tokenizer.pronunciations is not None and not any(spelling for _, spelling in rows):
+        if tokenizer.has_phones and not any(spelling for _, spelling in rows):
             if words := [word for word, _ in rows if word]:
                 return cls.from_words(words, tokenizer)
         known = {token: i for i, token in enumerate(tokenizer.tokens) if i and token != BOUNDARY}

@@ -55,7 +55,7 @@ def evaluate(
     model.train()
     everybody = {index: result for share in processes.gathered(results) for index, result in share.items()}
     hypotheses, losses, blanks = zip(*(everybody[i] for i in range(len(dataset))), strict=True)
-    phones = tokenizer.pronunciations is not None
+    phones = tokenizer.has_phones
     references = [tokenizer.decode(labels) for labels in dataset.labels] if phones else dataset.texts
     units = [[text.replace("-", " ") for text in texts] if phones else texts for texts in (references, hypotheses)]
     counts = sum(word_errors(*units), ErrorCounts())

@@ -131,7 +131,7 @@ def export(
     trained = read_trained(source, dtype)
     model, tokenizer, description = trained.model, trained.tokenizer, trained.description
     if form == "sherpa-onnx":
-        if tokenizer.pronunciations is not None:
+        if tokenizer.has_phones:
             raise InputError(f"{source}: sherpa-onnx would print the phones of this model: train one with characters")
         check_slot(model, tokenizer.tokens)
         graph = build_for_sherpa(model, dtype, description["name"])
