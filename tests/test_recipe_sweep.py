@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from speechrnn.manifest import Utterance, write_manifest
+from speechrnn.text import read_pronunciations
 
 ROOT = Path(__file__).parent.parent
 SWEEP = """\
@@ -139,6 +140,19 @@ def test_differences_within_the_noise(folder, monkeypatch):
         *("50.00 (-1.00, within the noise)", "52.00 (+1.00, within the noise)", "49.00 (-2.00, within the noise)"),
         *("48.90 (-2.10)", "failed: one \\| line"),
     ]
+
+
+def test_words_in_subword_units(tmp_path):
+    train, lexicon, subwords = tmp_path / "train.jsonl", tmp_path / "lexicon.txt", tmp_path / "subwords.txt"
+    write_manifest(train, [Utterance("1", "1.wav", "The other there"), Utterance("2", "2.wav", "there then")])
+    lexicon.write_text("THE DH AH\nTHERE DH EH R\nTHEN DH EH N\nTOOT T UW T\nÉTÉ EY T EY\n")
+    command = [sys.executable, ROOT / "recipes" / "sweeps" / "subwords.py", train, lexicon, "8", subwords]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pieces = {word: each[0].split() for word, each in read_pronunciations(subwords).items()}
+    assert all("".join(each) == word for word, each in pieces.items())
+    assert set(pieces) == {"THE", "THERE", "THEN", "TOOT"} and "1 left out" in done.stdout
+    assert len({piece for each in pieces.values() for piece in each}) <= 8 and len(pieces["THERE"]) < len("THERE")
 
 
 @pytest.mark.parametrize(
