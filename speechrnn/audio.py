@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 # What libsndfile decodes and people record speech in; used to find the audio in a directory, not to judge a file.
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".w64", ".caf")
@@ -135,7 +135,7 @@ def _opened(source: Source, rate: int | None) -> Iterator[_Sound]:
         try:
             yield stack.enter_context(_file(name, _binary(name, source, stack)))
         except OSError as error:
-            raise InputError(f"{name}: cannot be read: {error.strerror or error}") from None
+            raise InputError(f"{name}: cannot be read: {reason(error)}") from None
 
 
 def _binary(name: str, source: Source, stack: ExitStack) -> BinaryIO:
@@ -212,6 +212,7 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
     if file.seek(0, io.SEEK_END) == 0:
         raise InputError(f"{name}: the file is empty")
     file.seek(0)
+    stated = _nist_samples(file)
     try:
         # A plain file needs no callbacks: quicker, and a Ctrl-C within one would be lost, and the rest of the sound with it.
         plain = isinstance(file, io.FileIO) and os.name == "posix"
@@ -222,11 +223,19 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
             f"({_reason(error)}); ffmpeg may convert it"
         ) from None
     with sound:
-        yield _Sound(name, sound.samplerate, sound.channels, partial(_file_blocks, name, sound))
+        yield _Sound(name, sound.samplerate, sound.channels, partial(_file_blocks, name, sound, stated))
 
 
-def _file_blocks(name: str, sound: Any, offset: float, duration: float | None) -> Iterator[np.ndarray]:
-    """The stretch asked for, as blocks (samples, channels) of float32."""
+def _nist_samples(file: BinaryIO) -> int:
+    """How many samples of a channel a NIST SPHERE header states, which libsndfile does not tell; 0 of other formats."""
+    header = file.read(1024)
+    file.seek(0)
+    stated = re.search(rb"^sample_count -i (\d+)", header, re.MULTILINE) if header.startswith(b"NIST_1A") else None
+    return int(stated[1]) if stated else 0
+
+
+def _file_blocks(name: str, sound: Any, stated: int, offset: float, duration: float | None) -> Iterator[np.ndarray]:
+    """The stretch asked for, as blocks (samples, channels) of float32. `stated` samples are in a NIST header, else 0."""
     import soundfile
 
     start, wanted = _stretch(name, sound.frames, sound.samplerate, offset, duration)
@@ -249,7 +258,7 @@ def _file_blocks(name: str, sound: Any, offset: float, duration: float | None) -
         damage = f", where it is damaged ({_reason(error)})"
     if sound.frames == UNKNOWN or not decoded:
         return
-    claimed, present = _data_bytes(sound)
+    claimed, present = (stated, sound.frames) if stated else _data_bytes(sound)
     # A hundredth may be missing: the length of an MP3 file is an estimate.
     if damage or decoded < 0.99 * wanted or (start + decoded >= sound.frames and present < claimed < STREAMED):
         whole = sound.frames * claimed / present if present else sound.frames
@@ -264,7 +273,7 @@ def _reason(error: Any) -> str:
 
 def _data_bytes(sound: Any) -> tuple[int, int]:
     """The size of the sample data as the header claims it and as libsndfile found it, (0, 0) where these do not differ."""
-    differ = re.search(r"(?:data|SSND|Data Size) *: *(\d+) \(should be (\d+)\)", sound.extra_info)
+    differ = re.search(r"(?:data|SSND|Data Size|riff|Riff size) *: *(\d+) \(should be (\d+)\)", sound.extra_info)
     return (int(differ[1]), int(differ[2])) if differ else (0, 0)
 
 

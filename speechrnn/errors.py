@@ -1,4 +1,4 @@
-"""The one error that a user's input can raise."""
+"""The one error that a user's input can raise, and what it says of Python's own."""
 
 
 class InputError(Exception):
@@ -7,3 +7,8 @@ class InputError(Exception):
     The message is one line that names the thing, says what was expected and what was found. The command line prints it
     without a traceback and exits with status 1.
     """
+
+
+def reason(error: Exception) -> str:
+    """What an error of Python's says, without the number and the file's name that an OSError has around it."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

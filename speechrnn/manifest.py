@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def read_manifest(path: str | os.PathLike, *, texts: bool = True) -> list[Uttera
             f"{path}: expected a manifest, found a directory; `speechrnn prepare folder` makes one of it"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a manifest (JSON lines): {error}") from None
+        raise InputError(f"{path}: expected a manifest (JSON lines): {reason(error)}") from None
     utterances = [
         _parse(f"{path}, line {n}", line, path.parent, texts) for n, line in enumerate(lines, start=1) if line.strip()
     ]

@@ -155,7 +155,7 @@ def _parsed(address: str) -> tuple[str, str, str, str]:
     url = parts._replace(fragment="").geturl()
     here = parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")
     if parts.scheme not in ("https", "file") and not here:
-        raise InputError(f"model {url}: expected an https address, found {parts.scheme}")
+        raise InputError(f"model {url}: expected an https address, found {parts.scheme or 'none'}")
     filename = unquote(parts.path.rpartition("/")[2])
     name = _stem(filename)
     if not name or not NAME.fullmatch(name):

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 BLANK = "<blank>"  # token 0, the CTC blank
 BOUNDARY = "|"  # stands for the space between words: tokens.txt never holds a bare space
@@ -131,7 +131,9 @@ def read_pronunciations(path: str | os.PathLike, tokens: Sequence[str] | None = 
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a pronouncing lexicon (a word and its phones a line): {error}") from None
+        raise InputError(
+            f"{path}: expected a pronouncing lexicon (a word and its phones a line): {reason(error)}"
+        ) from None
     known = None if tokens is None else set(tokens)
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):

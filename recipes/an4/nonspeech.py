@@ -3,7 +3,7 @@
 python recipes/an4/nonspeech.py data/an4/nonspeech 60
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -80,4 +80,8 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="for the recordings; nonspeech.jsonl is written beside it")
+    parser.add_argument("count", type=int, help="how many recordings")
+    args = parser.parse_args()
+    main(args.folder, args.count)

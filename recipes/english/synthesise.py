@@ -1,13 +1,10 @@
 """Read sentences aloud with espeak-ng, in many voices, and write their manifest: so that synthetic voices are understood, too.
 
-python recipes/english/synthesise.py SENTENCES FOLDER COUNT
-
-SENTENCES (.gz, .xz) has one sentence a line, of A-Z, apostrophes and spaces; COUNT of the first LINES are drawn. The manifest is
-FOLDER.jsonl.
+python recipes/english/synthesise.py books.txt.xz data/english/synthetic 400
 """
 
+import argparse
 import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -23,13 +20,14 @@ LINES = 200_000
 WORDS = range(4, 21)  # of a sentence that is read
 
 
-def main(sentences: str, folder: str, count: str) -> None:
+def main(sentences: str, folder: str, count: int) -> None:
+    """Write `count` recordings of sentences drawn from the first LINES, and FOLDER.jsonl."""
     random = np.random.default_rng(0)
     lines = (line for _, line in islice(read_sentences(sentences), LINES))
     fitting = sorted({line for line in lines if len(line.split()) in WORDS})
     Path(folder).mkdir(parents=True, exist_ok=True)
     utterances = []
-    for number in range(int(count)):
+    for number in range(count):
         text = fitting[random.integers(len(fitting))]
         voice = f"{random.choice(ACCENTS)}+{random.choice(VARIANTS)}"
         path = Path(folder) / f"{number:04}.wav"
@@ -44,4 +42,9 @@ def main(sentences: str, folder: str, count: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sentences", help="one a line, of A-Z, apostrophes and spaces (.gz, .xz or plain)")
+    parser.add_argument("folder", help="for the recordings; their manifest is FOLDER.jsonl")
+    parser.add_argument("count", type=int, help="how many recordings")
+    args = parser.parse_args()
+    main(args.sentences, args.folder, args.count)

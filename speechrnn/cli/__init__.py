@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 # command: what it does. Each is a module of this package with `add_arguments(parser)` and `run(args) -> exit status`.
 COMMANDS = {
@@ -72,8 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"speechrnn {command}: the memory does not suffice", file=sys.stderr)
         return 1
     except OSError as error:
-        where = "" if error.filename else "writing the output: "
-        print(f"speechrnn {command}: {where}{error}", file=sys.stderr)
+        print(f"speechrnn {command}: {error.filename or 'writing the output'}: {reason(error)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ImportError) as error:  # Ctrl-C while a compiled module starts becomes its ImportError
         if isinstance(error, ImportError) and not isinstance(error.__cause__, KeyboardInterrupt):

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from speechrnn.cli import positive
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.writers import FORMATS
 
 TIMED = [name for name, form in FORMATS.items() if form.times]
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", help="what is said in it: the words, or a .txt file")
     parser.add_argument(
         "--model",
-        metavar="NAME|PATH",
-        help="a bundled model package or the directory of one (default: english)",
+        metavar="NAME|PATH|URL",
+        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: english)",
     )
     parser.add_argument(
         "--format", choices=TIMED, help="what is written (default: what the name after -o ends in, else json)"
@@ -62,4 +62,4 @@ def _read_text(text: str) -> str:
     try:
         return Path(text).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{text}: expected a text in UTF-8: {error}") from None
+        raise InputError(f"{text}: expected a text in UTF-8: {reason(error)}") from None

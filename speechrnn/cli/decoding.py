@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from speechrnn.cli import positive
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 OPTIONS = ("lm", "no_lm", "hotwords", "hotword_weight", "beam", "nbest")
 
@@ -64,7 +64,7 @@ def _hotwords(text: str | None, weight: float | None) -> dict[str, float] | None
         try:
             found = Path(text).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{text}: expected hotwords, one a line, in UTF-8: {error}") from None
+            raise InputError(f"{text}: expected hotwords, one a line, in UTF-8: {reason(error)}") from None
     else:
         found = text.split(",")
     hotwords = [word for word in map(str.strip, found) if word]

@@ -43,7 +43,9 @@ from speechrnn.transcript import Transcript
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model package: its directory, or the name of a bundled one")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model package: a name that `speechrnn models` lists, an address or a folder"
+    )
     parser.add_argument("manifest", metavar="MANIFEST", help="the utterances, as JSON lines")
     add_output(parser)
     parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")

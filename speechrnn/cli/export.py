@@ -11,7 +11,8 @@ or into a model for sherpa-onnx.
                                             model.onnx and tokens.txt for it
 
 Of a run's folder the checkpoint with the lowest dev WER is taken, or the last
-one where there was no dev set. A package keeps its language model, its
+one where there was no dev set. A package that stands at DST is replaced, unless
+it holds a language model or files of others. A package that is exported keeps its language model, its
 decoder's settings and its card. Its weights cannot become more exact than they
 are.
 """
@@ -21,7 +22,7 @@ import sys
 from pathlib import Path
 
 from speechrnn.cli.models import size
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             card = Path(args.card).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{args.card}: expected a Markdown file: {error}") from None
+            raise InputError(f"{args.card}: expected a Markdown file: {reason(error)}") from None
     if args.check and args.format != "package":
         raise InputError("--check compares packages: leave it out for sherpa-onnx")
     from speechrnn.training.export import TOLERANCE, compare, export

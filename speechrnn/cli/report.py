@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="the page to write")
     parser.add_argument("--manifest", metavar="FILE", help="where the recordings are: the utterances, as JSON lines")
     parser.add_argument(
-        "--model", metavar="NAME|PATH", help="a model package, to align the texts and show what it hears"
+        "--model", metavar="NAME|PATH|URL", help="a model package, to align the texts and show what it hears"
     )
     parser.add_argument(
         "--worst", type=positive, default=30, metavar="N", help="utterances shown in full (default: 30, 3 to 9 MB)"

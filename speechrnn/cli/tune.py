@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "package", metavar="PACKAGE", help="a model package: its directory, or the name of a bundled one"
+        "package",
+        metavar="PACKAGE",
+        help="a model package: a name that `speechrnn models` lists, an address or a folder",
     )
     parser.add_argument("manifest", nargs="?", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
     parser.add_argument("--like", metavar="TUNED", help="instead of a manifest: a package whose values to take")

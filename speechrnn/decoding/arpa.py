@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.decoding.backoff import IMPOSSIBLE, SPECIAL, BackoffTables, Table
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 
 LN10 = float(np.log(10))
@@ -40,7 +40,7 @@ def read_arpa(path: str | os.PathLike) -> BackoffTables:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: expected a whole gzip file, found a damaged or truncated one ({error})") from None
     except OSError as error:
-        raise InputError(f"{path}: expected an ARPA file: {error.strerror or error}") from None
+        raise InputError(f"{path}: expected an ARPA file: {reason(error)}") from None
 
 
 class _Reader:

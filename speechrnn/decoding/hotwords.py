@@ -39,9 +39,12 @@ class Hotwords:
         children: list[dict[int, int]] = [{}]
         lent, earned = [0.0], [0.0]
         for hotword, word, weight in zip(weights, self.words, weights.values(), strict=True):
-            lacking = tokenizer.lacks(word)
-            if lacking or not word:
-                raise InputError(f"hotword {hotword!r}: {lacking or 'expected letters, found none'}")
+            if not word:
+                raise InputError(f"hotword {hotword!r}: expected letters, found none")
+            if lacking := tokenizer.lacks(word):
+                raise InputError(
+                    f"hotword {hotword!r}: {lacking}: write it as it is said, in letters that the model knows"
+                )
             if not 0 < weight < float("inf"):
                 raise InputError(f"hotword {hotword!r}: expected a positive weight, found {weight}")
             for tokens in _spellings(word, tokenizer):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.text import BOUNDARY, Tokenizer, raw
 
 ROOT = 0
@@ -186,7 +186,7 @@ class Lexicon:
         try:
             lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: expected a lexicon (a word a line): {error}") from None
+            raise InputError(f"{path}: expected a lexicon (a word a line): {reason(error)}") from None
         rows = [(normalise(fields[0]), fields[1:]) for fields in (line.split() or [""] for line in lines)]
         if tokenizer.has_phones and not any(spelling for _, spelling in rows):
             if words := [word for word, _ in rows if word]:

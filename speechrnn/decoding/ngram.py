@@ -14,7 +14,7 @@ import numpy as np
 from speechrnn.decoding.arpa import read_arpa
 from speechrnn.decoding.backoff import END, START, UNKNOWN, BackoffTables
 from speechrnn.decoding.ngram_hash import CELLS, HashTable, Stretch, build_stretch, key_of
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 
 MAGIC = b"speechrnn n-gram\n"
@@ -152,7 +152,7 @@ class NgramModel:
                     return cls.from_tables(read_arpa(path))
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
-            raise InputError(f"{path}: expected a language model: {error.strerror or error}") from None
+            raise InputError(f"{path}: expected a language model: {reason(error)}") from None
         try:
             return cls(*_parse(str(path), data))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

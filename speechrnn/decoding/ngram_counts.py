@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechrnn.decoding.backoff import END, SPECIAL, START, UNKNOWN
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import read_manifest
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}  # by the file's first bytes
@@ -41,7 +41,7 @@ def read_sentences(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{path}: damaged or truncated after line {number}: {error}") from None
     except OSError as error:
-        raise InputError(f"{path}: expected a text, one sentence a line: {error.strerror or error}") from None
+        raise InputError(f"{path}: expected a text, one sentence a line: {reason(error)}") from None
 
 
 class Ids(dict):

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 Normalise = Callable[[str], str]
 _BASE = "@base"
@@ -100,8 +100,7 @@ def _contents(path: str | os.PathLike) -> bytes:
             f"{path}: expected a table of 'from<TAB>to' lines (a normaliser), found no such file"
         ) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: expected a table of 'from<TAB>to' lines (a normaliser): {reason}") from None
+        raise InputError(f"{path}: expected a table of 'from<TAB>to' lines (a normaliser): {reason(error)}") from None
 
 
 def _lines(path: str | os.PathLike) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 from speechrnn.scoring.errors import ErrorCounts, percent
 
@@ -40,7 +40,7 @@ def read_rows(path: str | os.PathLike) -> list[dict]:
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected rows of results (JSON lines): {error}") from None
+        raise InputError(f"{path}: expected rows of results (JSON lines): {reason(error)}") from None
     rows = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

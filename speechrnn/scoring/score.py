@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import inf
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.scoring.errors import ErrorCounts, Pair, align_words, character_errors, count, marked, percent
 from speechrnn.scoring.sclite import align_words_as_sclite
 from speechrnn.scoring.significance import Interval, bootstrap
@@ -205,7 +205,7 @@ def read_details(path: str | os.PathLike) -> Score:
                 if row.get("recognised") is not None:
                     recognised[id] = tuple(_word(where, **word) for word in row["recognised"])
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a details file: {error}") from None
+        raise InputError(f"{path}: expected a details file: {reason(error)}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
             f"{path}, line {number}: expected a line of a details file, as `speechrnn evaluate --details` and "

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import read_manifest
 from speechrnn.scoring.segments import (
     IGNORED,
@@ -161,7 +161,7 @@ def _read_lines(path: str | os.PathLike) -> list[Line]:
         contents = Path(path).read_bytes()
         text = contents.decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{expected}: {error}") from None
+        raise InputError(f"{expected}: {reason(error)}") from None
     except UnicodeDecodeError as error:
         number = contents.count(b"\n", 0, error.start) + 1
         raise InputError(f"{expected} in UTF-8, found the byte {contents[error.start]:#04x} on line {number}") from None

@@ -39,7 +39,9 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> "Fig
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise InputError("pictures need matplotlib, which is not installed: `pip install 'speechrnn[train]'`") from None
+        raise InputError(
+            "pictures need matplotlib, which is not installed: `pip install '.[train]'` in speechrnn's source folder"
+        ) from None
     return Figure(figsize=(width, height), dpi=DPI, layout=layout)
 
 

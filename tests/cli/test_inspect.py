@@ -398,7 +398,7 @@ def test_wrong_targets_are_told_what_there_could_be(tmp_path, capsys):
     ):
         _, err = inspect(capsys, target, status=1)
         assert err.count("\n") == 1 and err.endswith(f", found {found}\n")
-        for kind in ("manifest (.jsonl)", "run's folder", "model package's directory", "bundled: an4"):
+        for kind in ("manifest (.jsonl)", "run's folder", "model package's directory", "by name: an4"):
             assert kind in err
 
 
@@ -451,4 +451,4 @@ def test_tables_without_matplotlib_and_torch_and_one_line_for_pictures(package_d
     assert done.returncode == 0 and done.stderr.count("wrote") == 3
     done = without("matplotlib", [manifest, "-o", tmp_path])
     assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
-    assert "pip install 'speechrnn[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr

@@ -35,6 +35,8 @@ def test_what_one_packs_another_fetches_and_uses(package_dir, tmp_path, capsys):
     for model in ("mine", address):
         assert main(["transcribe", "talk.wav", "--model", model]) == 0
         assert capsys.readouterr().out == "fine\n"
+        assert main(["inspect", model]) == 0
+        assert "x-tones" in capsys.readouterr().out
     assert main(["models"]) == 0
     lines = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["name", "MB", "language", "WER %", "from"]
@@ -59,7 +61,7 @@ def test_what_cannot_be_packed_or_fetched_is_said_in_a_line(package_dir, tmp_pat
         (["pack", str(tmp_path)], "expected a model package"),
         (["pack", str(package_dir), "-o", "x.zip"], "expected the name of a .tar.gz file"),
         (["fetch", "https://example.org/mine.tar.gz"], "expected #sha256="),
-        (["fetch", "mine"], "expected an https address"),
+        (["fetch", "mine"], "expected an https address, found none"),
     ]:
         assert main(["models", *arguments]) == 1
         printed = capsys.readouterr()

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -14,7 +15,11 @@ import soundfile
 from conftest import RATE, tones
 
 from speechrnn.cli import main
+from speechrnn.cli.transcribe.inputs import Recording
+from speechrnn.cli.transcribe.work import Job
+from speechrnn.cli.transcribe.work import transcribe as results_of
 from speechrnn.manifest import Utterance, write_manifest
+from speechrnn.recognizer import Recognizer
 from speechrnn.writers import FORMATS
 
 
@@ -266,6 +271,22 @@ def test_threads_and_windows_change_nothing(transcribe, tmp_path):
             assert len(err) == 2 and "absent.wav" in err[0] and err[1].endswith("; 1 could not be used")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_comes_before_a_long_recording_does_not_wait_for_it(package_dir, tmp_path, workers):
+    paths = [write(tmp_path / "short.wav", "abc"), write(tmp_path / "long.wav", "on and on it goes " * 10)]
+    arrived = threading.Event()
+
+    def heard(*_):
+        assert arrived.wait(20), "the short one's result waits"
+
+    job = Job(Recognizer(str(package_dir)), workers, heard=heard)
+    results = results_of([Recording(str(path), path.name, path.stem) for path in paths], job)
+    recording, [transcript] = next(results)
+    assert (recording.id, transcript.text) == ("short", "abc")
+    arrived.set()
+    assert next(results)[0].id == "long"
+
+
 def test_hypotheses(transcribe, tmp_path):
     path = write(tmp_path / "a.wav", "cab")
     found = json.loads(transcribe(path, "--format", "jsonl", "--nbest", "2")[1])
@@ -315,7 +336,7 @@ def test_a_full_disk(package_dir, tmp_path):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command(package_dir, path), stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert done.stderr == b"speechrnn transcribe: writing the output: [Errno 28] No space left on device\n"
+    assert done.stderr == b"speechrnn transcribe: writing the output: No space left on device\n"
 
 
 def test_a_reader_that_goes_away(package_dir, tmp_path):
@@ -356,5 +377,5 @@ def test_ids_that_a_format_cannot_tell_apart(transcribe, tmp_path, form):
     for name in ("a b.wav", "a_b.wav"):
         write(tmp_path / name, "cab")
     status, out, err = transcribe(tmp_path, "--format", form)
-    assert (status, out) == (1, "") and f"would both become a_b.{form}" in err[-1]
+    assert (status, out) == (1, "") and f"would both be called a_b in {form}:" in err[-1]
     assert transcribe(tmp_path, "--format", "jsonl")[0] == 0

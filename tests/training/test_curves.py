@@ -114,5 +114,5 @@ def test_without_matplotlib_one_warning_and_no_picture(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", program, log, tmp_path / "curves.png"], check=True, capture_output=True, text=True
     )
-    assert done.stderr.count("\n") == 1 and "pip install 'speechrnn[train]'" in done.stderr
+    assert done.stderr.count("\n") == 1 and "pip install '.[train]'" in done.stderr
     assert not (tmp_path / "curves.png").exists()

@@ -4,10 +4,11 @@
   speechrnn inspect data/an4/train.jsonl -o look      with durations.png and spectrogram.png
   speechrnn inspect runs/an4                          settings, errors, speed, parameters, checkpoints
   speechrnn inspect runs/an4 -o look                  with curves.png
-  speechrnn inspect an4                               a bundled model package, or the directory of one
+  speechrnn inspect an4                               a model package, by name, address or directory
   speechrnn inspect an4 --audio talk.wav -o look      with posteriors.png: what the model hears, moment by moment
 
-Pictures need matplotlib, a run needs torch; both come with `pip install 'speechrnn[train]'`.
+Pictures need matplotlib, a run needs torch; both come with
+`pip install '.[train]'` in speechrnn's source folder.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from speechrnn.errors import InputError
 from speechrnn.package import FILES, bundled
+from speechrnn.package_cache import cached
 
 RUN = ("log.jsonl", "lock", "*.pt", "checkpoints/*.pt")  # what a run's folder has one of; at first only the lock
 MAX_SECONDS = 80.0  # of audio in a batch, as data.max_seconds has it where a configuration does not
@@ -24,7 +26,9 @@ MAX_SECONDS = 80.0  # of audio in a batch, as data.max_seconds has it where a co
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "target", metavar="TARGET", help="a run's folder, a manifest, or a model package: its directory or bundled name"
+        "target",
+        metavar="TARGET",
+        help="a run's folder, a manifest, or a model package: its name, address or directory",
     )
     parser.add_argument("-o", dest="folder", metavar="FOLDER", help="write pictures (PNG) into this folder")
     parser.add_argument("--audio", metavar="FILE", help="of a package: what it makes of this recording")
@@ -82,7 +86,7 @@ def recognise(target: str) -> str:
         InputError: none of the three.
     """
     path = Path(target)
-    if target in bundled():
+    if target in bundled() or "://" in target or target in cached():
         return "package"
     if path.is_file() and path.suffix in (".jsonl", ".json"):
         return "manifest"
@@ -95,7 +99,7 @@ def recognise(target: str) -> str:
         found = "none of that" if any(path.iterdir()) else "an empty folder"
     raise InputError(
         f"{target}: expected a manifest (.jsonl), a run's folder (with log.jsonl) or a model package's directory "
-        f"(with model.json; bundled: {', '.join(bundled()) or 'none'}), found {found}"
+        f"(with model.json; by name: {', '.join([*bundled(), *cached()]) or 'none'}), found {found}"
     )
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from speechrnn.cli.inspect.tables import cut, settings, table
-from speechrnn.package import bundled
 from speechrnn.recognizer import Recognizer
 
 
@@ -13,7 +12,7 @@ def show_package(target: str, audio: str | None, folder: str | None) -> list[Pat
     Raises:
         InputError: the package or the recording cannot be used.
     """
-    recognizer = Recognizer(target if target in bundled() else Path(target))
+    recognizer = Recognizer(target)
     print(package_table(recognizer))
     if audio is None:
         return []

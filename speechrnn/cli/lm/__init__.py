@@ -47,7 +47,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> None:
     """What the text goes through."""
     parser.add_argument(
         "--model",
-        metavar="NAME|PATH",
+        metavar="NAME|PATH|URL",
         help="the acoustic model (package) that the words are for: its normaliser is used, its alphabet compared",
     )
     parser.add_argument(

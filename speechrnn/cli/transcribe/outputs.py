@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechrnn.audio import printable, source_name
 from speechrnn.cli.transcribe.inputs import Recording
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript
 from speechrnn.writers import FORMATS
 from speechrnn.writers.tables import one_field
@@ -77,7 +77,7 @@ class Files:
         except FileExistsError:
             raise InputError(f"-o {source_name(folder)}: expected a folder, found a file") from None
         except (OSError, ValueError) as error:
-            raise InputError(f"-o {source_name(folder)}: cannot be made: {_reason(error)}") from None
+            raise InputError(f"-o {source_name(folder)}: cannot be made: {reason(error)}") from None
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise InputError(f"-o {source_name(folder)}: cannot be written to")
 
@@ -99,17 +99,16 @@ class Files:
 
 
 def check_names(recordings: Sequence[Recording], formats: Sequence[str]) -> None:
-    """Raise an InputError if the results of two recordings could not be told from each other."""
+    """Raise an InputError if the results of two recordings could not be told from each other: they would have one name."""
     first: dict[str, Recording] = {}
     nist = not {"ctm", "trn"}.isdisjoint(formats)
     for recording in recordings:
         written = one_field(printable(recording.id)) if nist else recording.id
         other = first.setdefault(written, recording)
         if other is not recording:
-            names = ", ".join(f"{printable(written)}.{name}" for name in formats)
             raise InputError(
-                f"{source_name(other.path)} and {source_name(recording.path)} would both become {names}: "
-                "transcribe them apart"
+                f"{source_name(other.path)} and {source_name(recording.path)} would both be called {printable(written)} "
+                f"in {', '.join(formats)}: transcribe them apart"
             )
 
 
@@ -128,7 +127,3 @@ def check_files(files: Files, recordings: Sequence[Recording], inputs: Sequence[
         raise InputError(
             f"{source_name(there[0])}{more}: there already: --resume leaves it and does the rest, --overwrite replaces it"
         )
-
-
-def _reason(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)

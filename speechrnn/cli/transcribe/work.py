@@ -155,10 +155,13 @@ def _again_and_again(recording: Recording, raw: int | None) -> Source:
 
 
 def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[list[Sound]]:
-    """The sounds in lists that end where they hold so many seconds of audio."""
+    """The sounds in lists that end where they hold so many seconds of audio; a long one is a list of its own."""
     window: list[Sound] = []
     samples = 0
     for sound in sounds:
+        if sound.is_long and window:  # whose results are not to wait for it
+            yield window
+            window, samples = [], 0
         window.append(sound)
         samples += sound.samples
         if samples >= seconds * rate or sound.is_long:
