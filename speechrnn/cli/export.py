@@ -12,9 +12,9 @@ or into a model for sherpa-onnx.
 
 Of a run's folder the checkpoint with the lowest dev WER is taken, or the last
 one where there was no dev set. A package that stands at DST is replaced, unless
-it holds a language model or files of others. A package that is exported keeps its language model, its
-decoder's settings and its card. Its weights cannot become more exact than they
-are.
+it holds a language model or files of others. A package that is exported keeps
+its language model, its decoder's settings and its card. Its weights cannot
+become more exact than they are.
 """
 
 import argparse
