@@ -220,7 +220,7 @@ def _file(name: str, file: BinaryIO) -> Iterator[_Sound]:
     except soundfile.LibsndfileError as error:
         raise InputError(
             f"{name}: expected audio (wav, flac, ogg, opus, mp3, sph, aiff, au), found another format or a damaged file "
-            f"({_reason(error)}); ffmpeg may convert it"
+            f"({_said(error)}); ffmpeg may convert it"
         ) from None
     with sound:
         yield _Sound(name, sound.samplerate, sound.channels, partial(_file_blocks, name, sound, stated))
@@ -254,8 +254,8 @@ def _file_blocks(name: str, sound: Any, stated: int, offset: float, duration: fl
             yield block
     except soundfile.LibsndfileError as error:
         if not decoded:
-            raise InputError(f"{name}: damaged: nothing of it can be decoded ({_reason(error)})") from None
-        damage = f", where it is damaged ({_reason(error)})"
+            raise InputError(f"{name}: damaged: nothing of it can be decoded ({_said(error)})") from None
+        damage = f", where it is damaged ({_said(error)})"
     if sound.frames == UNKNOWN or not decoded:
         return
     claimed, present = (stated, sound.frames) if stated else _data_bytes(sound)
@@ -266,13 +266,14 @@ def _file_blocks(name: str, sound: Any, stated: int, offset: float, duration: fl
         warnings.warn(f"{name}: its header states {states:.2f} s, it ends at {ends:.2f} s{damage}", stacklevel=1)
 
 
-def _reason(error: Any) -> str:
+def _said(error: Any) -> str:
     """libsndfile's words, without its prefix and full stop."""
     return error.error_string.removeprefix("Error : ").rstrip(". ")
 
 
 def _data_bytes(sound: Any) -> tuple[int, int]:
-    """The size of the sample data as the header claims it and as libsndfile found it, (0, 0) where these do not differ."""
+    """The size of the sample data (of W64 and RF64, of the file) as the header claims it and as libsndfile found it, (0, 0)
+    where these do not differ."""
     differ = re.search(r"(?:data|SSND|Data Size|riff|Riff size) *: *(\d+) \(should be (\d+)\)", sound.extra_info)
     return (int(differ[1]), int(differ[2])) if differ else (0, 0)
 

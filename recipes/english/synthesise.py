@@ -1,6 +1,6 @@
 """Read sentences aloud with espeak-ng, in many voices, and write their manifest: so that synthetic voices are understood, too.
 
-python recipes/english/synthesise.py books.txt.xz data/english/synthetic 400
+python recipes/english/synthesise.py books.txt.xz data/english/synthetic 420
 """
 
 import argparse

@@ -113,6 +113,11 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+PACKAGE = (
+    "a model package: a name that `speechrnn models` lists, an address or a folder"  # the help of such an argument
+)
+
+
 def positive(text: str) -> int:
     """The type of an argument that is a whole number of 1 or more."""
     if not text.isdecimal() or int(text) < 1:

@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from speechrnn.cli import positive
+from speechrnn.cli import PACKAGE, positive
 from speechrnn.errors import InputError, reason
 from speechrnn.writers import FORMATS
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME|PATH|URL",
-        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: english)",
+        help=f"{PACKAGE} (default: english)",
     )
     parser.add_argument(
         "--format", choices=TIMED, help="what is written (default: what the name after -o ends in, else json)"

@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from speechrnn.cli import decoding, positive
+from speechrnn.cli import PACKAGE, decoding, positive
 from speechrnn.cli.score import add_how, add_output, check_output, write
 from speechrnn.cli.utterances import CHUNK_SECONDS, chunks
 from speechrnn.manifest import Utterance, read_manifest
@@ -43,9 +43,7 @@ from speechrnn.transcript import Transcript
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model", metavar="MODEL", help="a model package: a name that `speechrnn models` lists, an address or a folder"
-    )
+    parser.add_argument("model", metavar="MODEL", help=PACKAGE)
     parser.add_argument("manifest", metavar="MANIFEST", help="the utterances, as JSON lines")
     add_output(parser)
     parser.add_argument("--record", metavar="FILE", help="add the result to this .jsonl file and render RESULTS.md")

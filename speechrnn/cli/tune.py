@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speechrnn.cli import positive
+from speechrnn.cli import PACKAGE, positive
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "package",
         metavar="PACKAGE",
-        help="a model package: a name that `speechrnn models` lists, an address or a folder",
+        help=PACKAGE,
     )
     parser.add_argument("manifest", nargs="?", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
     parser.add_argument("--like", metavar="TUNED", help="instead of a manifest: a package whose values to take")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 
 EPOCH_KEYS = {"train_loss", "dev_loss", "dev_wer", "minutes"}  # what only the row of an epoch has
@@ -50,7 +50,7 @@ def read_lines(path: str | os.PathLike) -> Iterator[Line]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InputError(f"{path}: expected JSON lines: {error.strerror}") from None
+        raise InputError(f"{path}: expected JSON lines: {reason(error)}") from None
 
 
 def _row(line: bytes) -> dict | None:

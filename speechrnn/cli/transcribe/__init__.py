@@ -25,8 +25,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from speechrnn.cli import decoding, positive
-from speechrnn.errors import InputError
+from speechrnn.cli import PACKAGE, decoding, positive
+from speechrnn.errors import InputError, reason
 from speechrnn.writers import FORMATS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME|PATH|URL",
-        help="a model package: a name that `speechrnn models` lists, an address or a folder (default: english)",
+        help=f"{PACKAGE} (default: english)",
     )
     parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
     parser.add_argument(
@@ -231,7 +231,7 @@ def _write(
     except OSError as error:
         if not error.filename or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        return InputError(f"{recording.name}: its result cannot be written: {error.strerror}")
+        return InputError(f"{recording.name}: its result cannot be written: {reason(error)}")
     duration = channels[0].duration
     words = sum(len(transcript.text.split()) for transcript in channels)
     report.detail(f"{recording.name}: {duration:.1f} s, {len(channels)} x, {words} words")

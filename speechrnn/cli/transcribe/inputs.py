@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from speechrnn.audio import FOREIGN_SUFFIXES, HELD, LONGEST_STREAM, SUFFIXES, source_name
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 
 STDIN = "-"
 
@@ -96,7 +96,7 @@ def _in_folder(folder: str) -> Iterator[Recording | InputError]:
     paths: list[Path] = []
 
     def note(error: OSError) -> None:
-        unreadable.append(InputError(f"{source_name(error.filename)}: cannot be read: {error.strerror}"))
+        unreadable.append(InputError(f"{source_name(error.filename)}: cannot be read: {reason(error)}"))
 
     for inside, folders, files in os.walk(folder, onerror=note, followlinks=True):
         try:

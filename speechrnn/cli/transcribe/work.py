@@ -20,7 +20,7 @@ from speechrnn.audio import Source, Steady, audio_blocks, channels_of, read_audi
 from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
 from speechrnn.cli.transcribe.tasks import Task, ahead, tasks
 from speechrnn.decoding.pauses import LONGEST
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _again_and_again(recording: Recording, raw: int | None) -> Source:
         with open(recording.path, "rb") as stream:
             return kept(stream, recording.name, None)
     except OSError as error:
-        raise InputError(f"{recording.name}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{recording.name}: cannot be read: {reason(error)}") from None
 
 
 def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[list[Sound]]:
@@ -172,15 +172,12 @@ def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[lis
 
 
 def _batches(window: Sequence[Sound], rate: int) -> Iterator[list[int]]:
-    """Places in the window, in groups of like lengths of BATCH_SECONDS or a little more; what is long by itself."""
+    """Places in the window, in groups of like lengths of BATCH_SECONDS or a little more."""
     batch: list[int] = []
     samples = 0
     for place in sorted(range(len(window)), key=lambda place: -window[place].samples):
         sound = window[place]
         if sound.error:
-            continue
-        if sound.is_long:
-            yield [place]
             continue
         batch.append(place)
         samples += sound.samples

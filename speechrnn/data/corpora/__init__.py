@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechrnn.audio import UNKNOWN
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import Utterance
 from speechrnn.text import BOUNDARY, normaliser, raw
 
@@ -161,7 +161,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InputError(f"{path}: expected UTF-8 text, found the byte 0x{byte:02x}; save it as UTF-8") from None
