@@ -131,6 +131,6 @@ def test_the_learning_curve(folder, monkeypatch, capsys):
     heading, _, *rows = (
         [cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()
     )
-    assert heading[3] == "WER %, random weights" and heading[4].startswith("WER %, init_from ")
+    assert heading[3] == "WER and CER %, random weights" and heading[4].startswith("WER and CER %, init_from ")
     assert [row[1:3] for row in rows] == [["4", "2"], ["8", "1"]]
-    assert all(re.fullmatch(r"\d+\.\d\d( \(.* to .*\))?", rate) for row in rows for rate in row[3:])
+    assert all(re.fullmatch(r"\d+\.\d\d( \(.* to .*\))?, \d+\.\d\d", rate) for row in rows for rate in row[3:])

@@ -1,5 +1,5 @@
 """What more recordings would give: trains on an eighth, a quarter, half and all of a training set, from random weights and from
-those of `init_from`, with one configuration and about the same number of updates, and prints a row of word error rates each.
+those of `init_from`, with one configuration and about the same number of updates, and prints a row of error rates each.
 
   python recipes/your_data/learning_curve.py conf/your_data.yaml data/mine/train.jsonl data/mine/dev.jsonl runs/curve
   python recipes/your_data/learning_curve.py ... runs/curve optimiser.epochs=20      with other settings
@@ -42,14 +42,14 @@ def seconds(utterances: list[Utterance]) -> float:
     return sum(utterance.duration for utterance in utterances)
 
 
-def error_rate(config: str, changes: list[str], run: Path, evaluation: str) -> str:
-    """Train, export and evaluate; the word error rate in percent and its interval over utterances."""
+def error_rates(config: str, changes: list[str], run: Path, evaluation: str) -> str:
+    """Train, export and evaluate greedily: in percent the WER, its interval over utterances, and the CER."""
     speechrnn("train", config, *changes, f"run={run}", "data.dev=null", "optimiser.patience=0")
     speechrnn("export", str(run), str(run / "package"))
     printed = speechrnn("evaluate", str(run / "package"), evaluation, "--no-lm")
-    rate = re.search(r"%WER (\S+)", printed)[1]
+    words, characters = (re.search(rf"%{name} (\S+)", printed)[1] for name in ("WER", "CER"))
     interval = re.search(r"utterances: (\S+) to (\S+)", printed)
-    return f"{rate} ({interval[1]} to {interval[2]})" if interval else rate
+    return f"{words}{f' ({interval[1]} to {interval[2]})' if interval else ''}, {characters}"
 
 
 def speechrnn(*arguments: str) -> str:
@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"learning_curve.py: {error}")
     if not config.init_from or any(utterance.duration is None for utterance in utterances):
         sys.exit("learning_curve.py: expected init_from in the configuration, and durations in the manifest")
-    print(f"| hours | speakers | epochs | WER %, random weights | WER %, init_from {config.init_from} |")
+    heads = [f"WER and CER %, {weights}" for weights in ("random weights", f"init_from {config.init_from}")]
+    print(f"| hours | speakers | epochs | {' | '.join(heads)} |")
     print("|---|---|---|---|---|", flush=True)
     for share in SHARES:
         part = part_of(utterances, share)
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_manifest(manifest, part)
         changes = [*args.overrides, f"data.train=[{manifest}]", f"optimiser.epochs={epochs}"]
         rates = [
-            error_rate(args.config, [*changes, f"init_from={source}"], args.out / f"{share:g}-{name}", args.evaluation)
+            error_rates(args.config, [*changes, f"init_from={source}"], args.out / f"{share:g}-{name}", args.evaluation)
             for name, source in (("random", "null"), ("init_from", config.init_from))
         ]
         speakers = len({utterance.speaker for utterance in part} - {""}) or "-"
