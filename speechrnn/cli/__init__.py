@@ -113,9 +113,8 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-PACKAGE = (
-    "a model package: a name that `speechrnn models` lists, an address or a folder"  # the help of such an argument
-)
+# The help of an argument that takes a model.
+PACKAGE = "a model package: a name that `speechrnn models` lists, an address or a folder"
 
 
 def positive(text: str) -> int:

@@ -25,11 +25,7 @@ TIMED = [name for name, form in FORMATS.items() if form.times]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", metavar="AUDIO", help="an audio file, or - for stdin")
     parser.add_argument("text", metavar="TEXT", help="what is said in it: the words, or a .txt file")
-    parser.add_argument(
-        "--model",
-        metavar="NAME|PATH|URL",
-        help=f"{PACKAGE} (default: english)",
-    )
+    parser.add_argument("--model", metavar="NAME|PATH|URL", help=f"{PACKAGE} (default: english)")
     parser.add_argument(
         "--format", choices=TIMED, help="what is written (default: what the name after -o ends in, else json)"
     )

@@ -31,11 +31,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "package",
-        metavar="PACKAGE",
-        help=PACKAGE,
-    )
+    parser.add_argument("package", metavar="PACKAGE", help=PACKAGE)
     parser.add_argument("manifest", nargs="?", metavar="DEV_MANIFEST", help="held-out utterances, as JSON lines")
     parser.add_argument("--like", metavar="TUNED", help="instead of a manifest: a package whose values to take")
     parser.add_argument("--lm", metavar="FILE", help="a language model for the package (default: the one that it has)")

@@ -44,11 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="an audio file, a folder (its audio files, at all levels), a manifest (.jsonl), or - for stdin",
     )
-    parser.add_argument(
-        "--model",
-        metavar="NAME|PATH|URL",
-        help=f"{PACKAGE} (default: english)",
-    )
+    parser.add_argument("--model", metavar="NAME|PATH|URL", help=f"{PACKAGE} (default: english)")
     parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
     parser.add_argument(
         "--channels",
