@@ -46,6 +46,32 @@ def test_gain_does_not_change_the_text(recognizer, name, decibels):
     assert recognizer.transcribe(louder, rate).text == recognizer.transcribe(samples, rate).text
 
 
+def surrounded(samples: np.ndarray, rate: int, seconds: float, level: float | None) -> np.ndarray:
+    """Samples with so many seconds of noise of a level in dBFS before and after them; None is digital silence."""
+    around = np.zeros(round(seconds * rate), np.float32)
+    if level is not None:
+        around = np.random.default_rng(0).normal(0, 10 ** (level / 20), len(around)).astype(np.float32)
+    return np.concatenate([around, samples, around])
+
+
+@pytest.mark.parametrize("level", [None, -66.0], ids=["zeros", "noise"])
+@pytest.mark.parametrize(
+    "model, said, seconds, most",
+    [("english", SENTENCES, 2, ERRORS), ("english", SENTENCES, 20, ERRORS), ("an4", SAID, 2, 1)],
+)
+def test_what_surrounds_the_speech_does_not_matter(model, said, seconds, most, level):
+    recordings = [surrounded(*soundfile.read(EXAMPLES / name, dtype="float32"), seconds, level) for name in said]
+    texts = [found.text for found in speechrnn.load(model).transcribe(recordings, RATE)]
+    assert sum(each.errors for each in word_errors(list(said.values()), texts)) <= most, texts
+
+
+@pytest.mark.parametrize("change", [lambda x: x + 0.1, lambda x: x.clip(-np.abs(x).max() / 2, np.abs(x).max() / 2)])
+def test_an_offset_and_clipping_hardly_matter(change):
+    recordings = [change(soundfile.read(EXAMPLES / name, dtype="float32")[0]) for name in SENTENCES]
+    texts = [found.text for found in speechrnn.load("english").transcribe(recordings, RATE)]
+    assert sum(each.errors for each in word_errors(list(SENTENCES.values()), texts)) <= ERRORS + 1, texts
+
+
 def nonspeech() -> dict[str, np.ndarray]:
     """Five seconds each of things that nobody says."""
     random = np.random.default_rng(7)

@@ -14,7 +14,11 @@ from speechrnn.errors import InputError
 
 INT16_SCALE = 32768.0  # Kaldi works on samples in the range of int16
 ENERGY_FLOOR = 1.1920928955078125e-07  # float32's epsilon, as Kaldi floors mel energies
-DYNAMIC_RANGE = 80 / 10 * math.log(10)  # 80 dB below the loudest, as librosa's power_to_db; see `Normalise`
+DECIBEL = math.log(10) / 10  # in a natural logarithm of energy
+DYNAMIC_RANGE = 80 * DECIBEL  # below the loudest, as librosa's power_to_db; see `Normalise`
+SPEECH_RANGE = (
+    20 * DECIBEL
+)  # a frame's mean log energy below that of the loudest: every syllable comes nearer to it, pauses do not
 
 
 @dataclass
@@ -28,7 +32,10 @@ class FrontEndConfig:
     high_hz: float = 7600.0
     window_seconds: float = 0.025
     shift_seconds: float = 0.010
-    normalise: str = "utterance"  # utterance (mean and variance), global (statistics of the training set) or none
+    normalise: str = (
+        "utterance"  # utterance (mean and variance near speech), global (statistics of the training set) or none
+    )
+    speech_margin_seconds: float = 0.1  # normalise: utterance; frames this near to speech count as well
 
 
 def feature_width(config: FrontEndConfig, sample_rate: int) -> int:
@@ -113,10 +120,11 @@ class FrontEnd(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Mean and variance normalisation of each feature, per utterance over its valid frames or by the training set's statistics.
+    """Mean and variance normalisation of each feature, per utterance over the frames near speech, or by global statistics.
 
-    Per utterance, energies more than 80 dB below the loudest are raised to that floor first: digital silence, which is
-    infinitely far down, would otherwise decide the mean, and a change of gain would change what is seen.
+    Per utterance, frames far below the loudest have no weight (see `speech_weights`), so that the statistics do not depend on
+    how much silence or quiet noise surrounds the speech. Energies more than 80 dB below the loudest are raised to that floor:
+    digital silence is infinitely far down, and a change of gain must not change what is seen.
     """
 
     def __init__(self, config: FrontEndConfig, width: int):
@@ -126,22 +134,39 @@ class Normalise(nn.Module):
             raise InputError(f"front_end.normalise: expected utterance, global or none, found {mode!r}")
         self.mode = mode
         self.floored = config.kind != "mfcc"  # cepstra are not energies
+        self.bins = config.num_bins
+        self.margin = round(config.speech_margin_seconds / config.shift_seconds)  # frames
         self.register_buffer("mean", torch.zeros(width), persistent=mode == "global")
         self.register_buffer("deviation", torch.ones(width), persistent=mode == "global")
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """(batch, frames, features) and (batch,) frames -> the same shape, zero beyond each length."""
         valid = frame_mask(lengths, features.shape[1])[:, :, None]
-        if self.mode == "utterance":
-            if self.floored:
-                loudest = features.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
-                features = torch.maximum(features, loudest - DYNAMIC_RANGE)
-            count = lengths[:, None, None]
-            mean = (features * valid).sum(1, keepdim=True) / count
-            centred = (features - mean) * valid
-            variance = centred.square().sum(1, keepdim=True) / count
-            return centred / (variance + 1e-5).sqrt()
-        return (features - self.mean) / self.deviation * valid
+        if self.mode != "utterance":
+            return (features - self.mean) / self.deviation * valid
+        if self.floored:
+            loudest = features.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
+            features = torch.maximum(features, loudest - DYNAMIC_RANGE)
+        weights = self.speech_weights(features, valid)
+        total = weights.sum(1, keepdim=True)
+        mean = (features * weights).sum(1, keepdim=True) / total
+        # A sum of large numbers is rounded otherwise in a batch of another length: the sum of what is left corrects it
+        mean = mean + ((features - mean) * weights).sum(1, keepdim=True) / total
+        centred = (features - mean) * valid
+        variance = (centred.square() * weights).sum(1, keepdim=True) / total
+        return centred / (variance + 1e-5).sqrt()
+
+    def speech_weights(self, features: Tensor, valid: Tensor) -> Tensor:
+        """(batch, frames, 1) in [0, 1]: 1 within `speech_margin_seconds` of a frame that is nearly as loud as the loudest.
+
+        The level of a frame is the mean of its log energies, to which the first cepstrum is in proportion. The weight falls
+        from 1 to 0 between `SPEECH_RANGE` below the loudest frame and 10 dB less.
+        """
+        level = features.mean(2, keepdim=True) if self.floored else features[:, :, :1] / self.bins**0.5
+        level = level.masked_fill(~valid, -torch.inf)
+        above = (level - level.amax(1, keepdim=True) + SPEECH_RANGE) / (10 * DECIBEL) + 1
+        near = nn.functional.max_pool1d(above.clamp(0, 1).transpose(1, 2), 2 * self.margin + 1, 1, self.margin)
+        return near.transpose(1, 2) * valid
 
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:

@@ -143,8 +143,14 @@ def check_values(config: Config) -> None:
             1 <= front_end.shift_seconds * model.sample_rate <= front_end.window_seconds * model.sample_rate,
             "at least one sample, and no more than the window",
         ),
+        "model.front_end.speech_margin_seconds": (
+            front_end.speech_margin_seconds,
+            0 <= front_end.speech_margin_seconds <= 60,
+            "from 0 to 60",
+        ),
         "optimiser.warmup": (optimiser.warmup, 0 <= optimiser.warmup <= 1, "from 0 to 1"),
         "optimiser.weight_decay": (optimiser.weight_decay, optimiser.weight_decay >= 0, "0 or more"),
+        "augment.clipping.offset": (augment.clipping.offset, 0 <= augment.clipping.offset <= 1, "from 0 to 1"),
         "augment.spec.time_mask_share": (spec.time_mask_share, 0 <= spec.time_mask_share <= 1, "from 0 to 1"),
         "augment.speed": (augment.speed, augment.speed and min(augment.speed) > 0, "factors above 0, at least one"),
         "augment.spec.time_masks_per_frame": (
@@ -153,7 +159,7 @@ def check_values(config: Config) -> None:
             "from 0 to 1",
         ),
     }
-    for name in ("pitch", "stretch", "reverb", "noise", "telephone"):
+    for name in ("pitch", "stretch", "surroundings", "reverb", "noise", "telephone", "clipping"):
         value = getattr(augment, name).probability
         expectations[f"augment.{name}.probability"] = value, 0 <= value <= 1, "from 0 to 1"
     for name, values, least, most in (
@@ -164,6 +170,9 @@ def check_values(config: Config) -> None:
         ("reverb.direct", augment.reverb.direct, -20, 60),
         ("pitch.semitones", augment.pitch.semitones, -12, 12),
         ("stretch.speed", augment.stretch.speed, 0.5, 2),
+        ("surroundings.seconds", augment.surroundings.seconds, 0, 60),
+        ("surroundings.level", augment.surroundings.level, -120, 0),
+        ("clipping.decibels", augment.clipping.decibels, -20, 40),
     ):
         holds = len(values) == 2 and least <= values[0] <= values[1] <= most
         expectations[f"augment.{name}"] = values, holds, f"[lowest, highest] between {least} and {most}"

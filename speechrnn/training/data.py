@@ -68,8 +68,10 @@ class TrainingData:
         return [batches[first : first + size] for first in range(0, len(batches), size)]
 
     def played_seconds(self, epoch: int) -> np.ndarray:
-        """(utterances,) durations at the speeds that they have in this epoch."""
-        return self.seconds / self.augmentation.speeds(self.generators(epoch, range(len(self.train))))
+        """(utterances,) durations as the augmentation of this epoch makes them."""
+        rate = self.config.model.sample_rate
+        generators = self.generators(epoch, range(len(self.train)))
+        return self.augmentation.played_samples(self.seconds * rate, generators) / rate
 
     def generators(self, epoch: int, indices: Iterable[int]) -> list[np.random.Generator]:
         """The randomness of each utterance's augmentation."""

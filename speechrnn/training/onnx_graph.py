@@ -12,7 +12,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from speechrnn.nn.front_end import DYNAMIC_RANGE, ENERGY_FLOOR, INT16_SCALE, FrontEnd, Normalise
+from speechrnn.nn.front_end import (
+    DECIBEL,
+    DYNAMIC_RANGE,
+    ENERGY_FLOOR,
+    INT16_SCALE,
+    SPEECH_RANGE,
+    FrontEnd,
+    Normalise,
+)
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.recurrent import Lookahead, RecurrentLayer
 from speechrnn.nn.subsampling import Subsampling
@@ -173,15 +181,35 @@ def normalise(g: Graph, module: Normalise, x: str, lengths: str, count: str) -> 
     if module.mode != "utterance":
         centred = g.add("Sub", x, g.exact(module.mean))
         return g.add("Mul", g.add("Div", centred, g.exact(module.deviation)), valid)
+    padding = g.add("Mul", g.add("Sub", valid, g.scalar(1.0)), g.scalar(1e9))  # far below any energy
     if module.floored:
-        padding = g.add("Mul", g.add("Sub", valid, g.scalar(1.0)), g.scalar(1e9))  # far below any energy
         loudest = g.add("ReduceMax", g.add("Add", x, padding), g.integers(1, 2))
         x = g.add("Max", x, g.add("Sub", loudest, g.scalar(DYNAMIC_RANGE)))
-    frames = g.add("Unsqueeze", g.add("Cast", lengths, to=TensorProto.FLOAT), g.integers(1, 2))
-    mean = g.add("Div", g.add("ReduceSum", g.add("Mul", x, valid), g.integers(1)), frames)
+    weights = speech_weights(g, module, x, valid, padding)
+    total = g.add("ReduceSum", weights, g.integers(1))
+    mean = g.add("Div", g.add("ReduceSum", g.add("Mul", x, weights), g.integers(1)), total)
+    left = g.add("ReduceSum", g.add("Mul", g.add("Sub", x, mean), weights), g.integers(1))
+    mean = g.add("Add", mean, g.add("Div", left, total))
     centred = g.add("Mul", g.add("Sub", x, mean), valid)
-    variance = g.add("Div", g.add("ReduceSum", g.add("Mul", centred, centred), g.integers(1)), frames)
+    squares = g.add("Mul", g.add("Mul", centred, centred), weights)
+    variance = g.add("Div", g.add("ReduceSum", squares, g.integers(1)), total)
     return g.add("Div", centred, g.add("Sqrt", g.add("Add", variance, g.scalar(1e-5))))
+
+
+def speech_weights(g: Graph, module: Normalise, x: str, valid: str, padding: str) -> str:
+    """`Normalise.speech_weights`."""
+    if module.floored:
+        level = g.add("ReduceMean", x, g.integers(2))
+    else:
+        first = g.add("Slice", x, g.integers(0), g.integers(1), g.integers(2))
+        level = g.add("Div", first, g.scalar(module.bins**0.5))
+    level = g.add("Add", level, padding)
+    below = g.add("Sub", level, g.add("ReduceMax", level, g.integers(1)))
+    above = g.add("Add", g.add("Div", below, g.scalar(10 * DECIBEL)), g.scalar(SPEECH_RANGE / (10 * DECIBEL) + 1))
+    above = g.add("Transpose", g.add("Clip", above, g.scalar(0.0), g.scalar(1.0)), perm=[0, 2, 1])
+    size, pads = [2 * module.margin + 1], [module.margin, module.margin]
+    near = g.add("Transpose", g.add("MaxPool", above, kernel_shape=size, pads=pads), perm=[0, 2, 1])
+    return g.add("Mul", near, valid)
 
 
 def subsampling(g: Graph, module: Subsampling, x: str, lengths: str, count: str) -> tuple[str, str, str]:

@@ -276,6 +276,35 @@ def test_gain_does_not_change_normalised_features(kind, prepare):
         np.testing.assert_allclose(normalised(signal * 10 ** (decibels / 20), kind), reference, atol=2e-2)
 
 
+@pytest.mark.parametrize("kind", ["fbank", "mfcc"])
+@pytest.mark.parametrize("level", [None, -66.0, -75.0], ids=["zeros", "noise at -66 dBFS", "noise at -75 dBFS"])
+def test_what_surrounds_speech_does_not_move_its_features(kind, level):
+    """With half a second of pause at both ends, any length of silence or quiet noise beyond it changes nothing."""
+    quiet = np.random.default_rng(3).normal(0, 10 ** (-80 / 20), 3 * 8000).astype(np.float32)
+    vowel = SIGNALS["vowel in noise"][:12_000]
+    speech = np.concatenate([quiet[:8000], vowel, quiet[8000:16_000], 0.5 * vowel, quiet[16_000:]])
+    bare = normalised(speech, kind)
+    for seconds in (0.3, 2, 20):
+        around = np.zeros(round(seconds * RATE), np.float32)
+        if level is not None:
+            around = np.random.default_rng(4).normal(0, 10 ** (level / 20), len(around)).astype(np.float32)
+        first = len(around) * 100 // RATE
+        found = normalised(np.concatenate([around, speech, around]), kind)[first : first + len(bare)]
+        np.testing.assert_allclose(found[2:-2], bare[2:-2], atol=1e-3)  # the outermost frames hold some of both
+
+
+def test_statistics_are_as_exact_in_a_batch_as_alone():
+    """Sums over frames are rounded differently when rows are longer; they must not show in the features."""
+    x = torch.from_numpy(features(SIGNALS["vowel in noise"]))[None]
+    module, count = Normalise(FrontEndConfig(), x.shape[2]), x.shape[1]
+    alone = module(x, torch.tensor([count]))
+    exact = module.double()(x.double(), torch.tensor([count]))
+    batch = torch.nn.functional.pad(x, (0, 0, 0, 977)).expand(3, -1, -1)
+    together = Normalise(FrontEndConfig(), x.shape[2])(batch, torch.tensor([count, count + 977, count]))
+    torch.testing.assert_close(alone, exact.float(), atol=2e-6, rtol=0)
+    torch.testing.assert_close(together[:1, :count], alone, atol=2e-6, rtol=0)
+
+
 def test_gain_does_not_change_normalised_cepstra():
     signal = SIGNALS["vowel in noise"]
     for gain in (0.1, 10):
