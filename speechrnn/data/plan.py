@@ -21,11 +21,12 @@ def plan(
     """The batches of one epoch: arrays of indices into `durations` (seconds), each index in exactly one of them.
 
     A batch holds utterances of similar length and at most `max_seconds` of audio, padding included (a longer utterance is
-    alone, and two of the shortest share a batch where all being alone would not fill the last update). The batches are in
-    random order but for the first group of `world * accumulate`, which holds the longest: what does not fit in memory fails
-    in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2, arXiv 1512.02595,
-    section 3.2). The number of batches is a multiple of `world * accumulate`; step s consists of the batches
-    [s * world * accumulate, (s + 1) * world * accumulate), so 2 processes see what 1 sees with twice the accumulation.
+    alone, and two of the shortest share a batch where all being alone would not fill the last update). The number of batches is
+    a multiple of `world * accumulate`; step s consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so
+    2 processes see what 1 sees with twice the accumulation. The batches of a step are of like lengths, so that no process waits
+    long for another. The steps are in random order but for the first, which holds the longest batches: what does not fit in
+    memory fails in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2, arXiv 1512.02595,
+    section 3.2).
 
     Raises:
         InputError: there are fewer utterances than batches in an update.
@@ -54,12 +55,13 @@ def plan(
     if surplus := len(batches) % group:  # each utterance is alone: pair the shortest
         shortest = batches[-2 * surplus :]
         batches[-2 * surplus :] = [a + b for a, b in zip(shortest[::2], shortest[1::2], strict=True)]
-    padded = [seconds[batch].max() * len(batch) for batch in batches]
+    padded = np.array([seconds[batch].max() * len(batch) for batch in batches])
     first = np.argsort(padded, kind="stable")[::-1][:group]
-    rest = random.permutation(np.setdiff1d(np.arange(len(batches)), first))
-    if shortest_first:
-        rest = rest[np.argsort([seconds[batches[i]].max() for i in rest], kind="stable")]
-    return [np.array(batches[i]) for i in [*first, *rest]]
+    rest = np.setdiff1d(np.arange(len(batches)), first)
+    longest_first = np.argsort([-seconds[batches[i]].max() for i in rest], kind="stable")
+    steps = rest[longest_first].reshape(-1, group)
+    steps = steps[::-1] if shortest_first else random.permutation(steps)
+    return [np.array(batches[i]) for i in [*first, *steps.ravel()]]
 
 
 def padding_share(durations: Sequence[float], batches: Sequence[np.ndarray]) -> float:

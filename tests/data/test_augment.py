@@ -12,11 +12,13 @@ import torchaudio
 from speechrnn.data.augment import (
     Augmentation,
     AugmentConfig,
+    ClippingConfig,
     NoiseConfig,
     PitchConfig,
     ReverbConfig,
     SpeedPerturbation,
     StretchConfig,
+    SurroundingsConfig,
 )
 from speechrnn.errors import InputError
 from speechrnn.training.config import Config, check_values, read_config
@@ -34,6 +36,8 @@ KINDS = {
     "stretch": {"stretch": StretchConfig(0.6, [0.7, 1.4])},
 }
 KINDS["all"] = {key: value for kind in KINDS.values() for key, value in kind.items()}
+KINDS["surroundings"] = {"surroundings": SurroundingsConfig(0.6, [0.02, 0.2])}
+KINDS["clipping"] = {"clipping": ClippingConfig(0.6)}
 
 
 def augmentation(**config) -> Augmentation:
@@ -111,11 +115,12 @@ def test_the_speed_is_the_first_draw_whatever_else_is_on():
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_the_speeds_that_batches_are_planned_by_are_those_that_are_played(probability):
+def test_the_lengths_that_batches_are_planned_by_are_those_that_are_played(probability):
     stretch, pitch = StretchConfig(probability, [0.8, 1.3]), PitchConfig(0.5)
-    augment = augmentation(speed=FACTORS, stretch=stretch, pitch=pitch, gain=[-9.0, 9.0])
+    around = SurroundingsConfig(probability / 2, [0.01, 0.1])
+    augment = augmentation(speed=FACTORS, stretch=stretch, pitch=pitch, surroundings=around, gain=[-9.0, 9.0])
     _, changed = augment(padded([4000] * 40), torch.full((40,), 4000), generators(range(40)))
-    planned = 4000 / augment.speeds(generators(range(40)))
+    planned = augment.played_samples(np.full(40, 4000), generators(range(40)))
     assert ((changed.numpy() >= planned - 1e-6) & (changed.numpy() < planned + 3)).all()  # rounded up, twice
 
 

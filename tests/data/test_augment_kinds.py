@@ -13,15 +13,18 @@ import torch
 from speechrnn.data.augment import (
     Augmentation,
     AugmentConfig,
+    ClippingConfig,
     NoiseConfig,
     PitchConfig,
     ReverbConfig,
     StretchConfig,
+    SurroundingsConfig,
     TelephoneConfig,
 )
 from speechrnn.data.augment.noise import coloured_noise
 from speechrnn.data.augment.reverb import Reverberation
 from speechrnn.data.augment.stretch import vocoder
+from speechrnn.data.augment.surroundings import room_tone
 from speechrnn.errors import InputError
 
 RATE = 16000
@@ -57,6 +60,48 @@ def test_gain_is_one_factor_within_the_range():
     assert -12 <= drawn.min() < -11 and 5 < drawn.max() <= 6 and abs(drawn.mean() + 3) < 1.2
     exact, _ = augmented(wave, [50] * 200, gain=[20.0, 20.0])
     torch.testing.assert_close(exact, 10 * wave)
+
+
+def test_surroundings_stand_before_and_after_the_speech():
+    lengths = [7000, 9000, 6400] * 20
+    wave = torch.nn.utils.rnn.pad_sequence([torch.randn(n) * 0.1 + 0.01 for n in lengths], batch_first=True)
+    config = SurroundingsConfig(1.0, [0.01, 0.1], [-60.0, -50.0])
+    longer, changed = augmented(wave, lengths, surroundings=config)
+    kinds = set()
+    for before, after, length, total in zip(wave, longer, lengths, changed.tolist(), strict=True):
+        speech = before[:length]
+        places = after[:total].unfold(0, length, 1)
+        first = int((places - speech).abs().amax(1).argmin())
+        assert torch.equal(after[first : first + length], speech) and not after[total:].any()
+        assert 159 <= first <= 1601 and 159 <= total - length - first <= 1601
+        around = torch.cat([after[:first], after[first + length : total]])
+        if not around.any():
+            kinds.add("silence")
+        elif -61 < 10 * torch.log10(around.square().mean()) < -49:
+            kinds.add("noise")
+        else:
+            assert set(around.tolist()) <= set(speech.tolist())  # a piece of the recording itself
+            kinds.add("room tone")
+    assert kinds == {"silence", "noise", "room tone"}
+
+
+def test_room_tone_is_the_quietest_piece():
+    loud, quiet = torch.randn(500), torch.randn(100) * 0.01
+    tone = room_tone(torch.cat([loud, quiet, loud]), 350, 100)
+    torch.testing.assert_close(tone, torch.cat([quiet, quiet.flip(0), quiet, quiet.flip(0)[:50]]))
+
+
+def test_clipping_cuts_off_what_exceeds_full_scale():
+    lengths = [3000, 1000, 2000] * 10
+    wave = torch.nn.utils.rnn.pad_sequence([torch.randn(n) * 0.02 for n in lengths], batch_first=True)
+    clipped, _ = augmented(wave, lengths, clipping=ClippingConfig(1.0, [6.0, 6.0], 0.0))
+    for before, after, length in zip(wave, clipped, lengths, strict=True):
+        expected = before * (10 ** (6 / 20) / before.abs().max())
+        torch.testing.assert_close(after[:length], expected[:length].clamp(-1, 1))
+        assert after.abs().max() == 1 and not after[length:].any()
+    shifted, _ = augmented(wave, lengths, clipping=ClippingConfig(1.0, [-6.0, -6.0], 0.1))
+    offsets = [float(row[:length].mean()) for row, length in zip(shifted, lengths, strict=True)]
+    assert max(map(abs, offsets)) < 0.12 and min(offsets) < -0.05 and max(offsets) > 0.05
 
 
 @pytest.mark.parametrize("recorded", [False, True])
@@ -118,6 +163,7 @@ def test_the_probability_is_the_share_of_utterances():
         {"noise": NoiseConfig(0.3)},
         {"reverb": ReverbConfig(0.3, rt60=[0.1, 0.1])},
         {"telephone": TelephoneConfig(0.3)},
+        {"clipping": ClippingConfig(0.3)},
     ):
         result, _ = augmented(wave, [60] * 1000, **kind)
         assert (result != wave).any(dim=1).float().mean() == pytest.approx(0.3, abs=0.05)

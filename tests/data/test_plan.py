@@ -79,3 +79,12 @@ def test_padding_share_by_hand():
 def test_too_few_utterances_for_a_step_is_an_error():
     with pytest.raises(InputError, match="3 utterances cannot be spread over 4 batches an update"):
         plan([1.0, 2.0, 3.0], 0, 0, 60.0, world=2, accumulate=2)
+
+
+def test_the_batches_of_a_step_are_of_like_lengths():
+    seconds = np.random.default_rng(0).uniform(1, 16, 400)
+    batches = plan(seconds, 1, 0, 40, world=2, accumulate=2)
+    longest = np.array([seconds[batch].max() for batch in batches]).reshape(-1, 4)
+    assert (longest.max(1) - longest.min(1))[1:].max() < 2.5  # of 15; the first step holds the largest batches
+    order = longest[1:, 0]
+    assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.5

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
+from speechrnn.data.augment.clipping import Clipping, ClippingConfig
 from speechrnn.data.augment.gain import Gain
 from speechrnn.data.augment.noise import Noise, NoiseConfig
 from speechrnn.data.augment.reverb import ReverbConfig, Reverberation
 from speechrnn.data.augment.speed import SpeedPerturbation, steps_between
 from speechrnn.data.augment.stretch import PitchAndStretch, PitchConfig, StretchConfig
+from speechrnn.data.augment.surroundings import Surroundings, SurroundingsConfig
 from speechrnn.data.augment.telephone import Telephone, TelephoneConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 
@@ -24,14 +26,16 @@ class AugmentConfig:
     spec: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)  # masks in the features
     pitch: PitchConfig = field(default_factory=PitchConfig)
     stretch: StretchConfig = field(default_factory=StretchConfig)
+    surroundings: SurroundingsConfig = field(default_factory=SurroundingsConfig)
     reverb: ReverbConfig = field(default_factory=ReverbConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     telephone: TelephoneConfig = field(default_factory=TelephoneConfig)
+    clipping: ClippingConfig = field(default_factory=ClippingConfig)
     gain: list[float] = field(default_factory=lambda: [0.0, 0.0])  # a range in dB; [0, 0]: off
 
 
 class Augmentation(nn.Module):
-    """Speed, pitch and stretch, room, noise, telephone, gain: the voice, then where it is, then what it is heard through.
+    """Speed, pitch and stretch, surroundings, room, noise, telephone, clipping, gain: the voice, the place, then the channel.
 
     Everything random is drawn from the generator of each utterance, so it is augmented alike in whatever batch it is.
     """
@@ -53,12 +57,16 @@ class Augmentation(nn.Module):
             stage = PitchAndStretch(config.pitch, config.stretch, sample_rate)
             self.stages.append(stage)
             self.fastest *= stage.fastest
+        if config.surroundings.probability:
+            self.stages.append(Surroundings(config.surroundings, sample_rate))
         if config.reverb.probability:
             self.stages.append(Reverberation(config.reverb, sample_rate, cache))
         if config.noise.probability:
             self.stages.append(Noise(config.noise, sample_rate, cache))
         if config.telephone.probability:
             self.stages.append(Telephone(config.telephone, sample_rate))
+        if config.clipping.probability:
+            self.stages.append(Clipping(config.clipping))
         if any(config.gain):
             self.stages.append(Gain(config.gain))
 
@@ -74,14 +82,16 @@ class Augmentation(nn.Module):
             waveform, lengths = stage(waveform, lengths, generators)
         return waveform, lengths
 
-    def speeds(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
-        """(utterances,) by what `forward`, with generators of the same seeds, will divide the lengths: batches are made of
-        utterances that are equally long as they will be played."""
-        speeds = np.array(self.speed.factors)[self._speed_choice(generators)]
-        for stage in self.stages:
-            if isinstance(stage, PitchAndStretch):  # the first stage: its draws follow
-                speeds = speeds * stage.draw(generators)[1]
-        return speeds
+    def played_samples(self, samples: np.ndarray, generators: Sequence[np.random.Generator]) -> np.ndarray:
+        """(utterances,) samples -> how many `forward` makes of them with generators of the same seeds, to a few samples: batches
+        are made of utterances that are equally long when they are played."""
+        samples = samples / np.array(self.speed.factors)[self._speed_choice(generators)]
+        for stage in self.stages:  # those that change lengths come first, and draw the new lengths before anything else
+            if isinstance(stage, PitchAndStretch):
+                samples = samples / stage.draw(generators)[1]
+            elif isinstance(stage, Surroundings):
+                samples = samples + stage.draw(generators).sum(1)
+        return samples
 
     def _speed_choice(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
         return np.array([generator.integers(len(self.speed.factors)) for generator in generators])
