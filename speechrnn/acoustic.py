@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, check_count
 from speechrnn.package import Package
 
 BATCH_SECONDS = 60.0  # of audio and its padding in one run: bounds the memory
@@ -36,14 +36,14 @@ class AcousticModel:
         threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
 
     Raises:
-        InputError: `threads` is less than 1, ONNX Runtime cannot load the model, or it is not the one that the package describes.
+        InputError: `threads` is not a whole number of 1 or more, ONNX Runtime cannot load the model, or it is not the one that the package describes.
     """
 
     def __init__(self, package: Package, threads: int | None = None):
         import onnxruntime
 
-        if threads is not None and threads < 1:
-            raise InputError(f"threads: expected 1 or more, found {threads}")
+        if threads is not None:
+            check_count("threads", threads)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(threads, os.cpu_count() or 1) if threads else 0
         options.log_severity_level = 4  # fatal only: what goes wrong comes back as an exception
