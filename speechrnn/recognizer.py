@@ -72,7 +72,7 @@ class Recognizer:
             channel: the one to hear, from 0; None is the average of all.
 
         Raises:
-            InputError: a recording cannot be used; see `speechrnn.audio.read_audio`.
+            InputError: a recording cannot be used (see `speechrnn.audio.read_audio`), or the model cannot be run on it.
         """
         sources = source if isinstance(source, list | tuple) else [source]
         names = [source_name(each) for each in sources]
@@ -148,12 +148,12 @@ class Recognizer:
         Each is decoded whole. `names` are what the recordings are called in errors.
         """
         samples = [len(waveform) for waveform in waveforms]
-        return self.decode_batch(self.acoustic.log_probs(waveforms), samples, names, times=times)
+        return self.decode_batch(self.acoustic.log_probs(waveforms, names), samples, names, times=times)
 
     def log_probs(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """What the acoustic model says of a recording: (frames, tokens) natural logs, token 0 the blank."""
         blocks = audio_blocks(source, self.package.sample_rate, rate=rate, channel=channel)
-        return np.concatenate(list(self.acoustic.stream(blocks)))
+        return np.concatenate(list(self.acoustic.stream(blocks, source_name(source))))
 
     def read(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """A recording as the model hears it: (samples,) float32 at the package's sample rate."""
@@ -217,7 +217,7 @@ class Recognizer:
                     )
                 raise InputError(f"the word {written!r}: the model {package.name} has {lacks}: {how}")
         sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)
-        log_probs = np.concatenate(list(self.acoustic.stream(sound)))
+        log_probs = np.concatenate(list(self.acoustic.stream(sound, source_name(source))))
         spoken = [spoken for _, spoken in words]
         try:
             found = align_words(
@@ -231,7 +231,7 @@ class Recognizer:
     def _decoded(self, sound: "_Heard", name: str, times: bool) -> Iterator[tuple[Segment, list[Hypothesis]]]:
         """The stretches of a recording between pauses, decoded several at a time; the text of one may be empty."""
         seconds = self.package.seconds_per_frame
-        pieces = stretches(self.acoustic.stream(sound), seconds, self._boundary)
+        pieces = stretches(self.acoustic.stream(sound, name), seconds, self._boundary)
         while group := list(islice(pieces, GROUP if self.decoder.search else 1)):
             batch = [log_probs for _, log_probs in group]
             for (first, log_probs), found in zip(group, self.decoder.decode(batch, [name] * len(group)), strict=True):

@@ -198,7 +198,7 @@ def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
 
 
 def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
-    """They are run and decoded together. A model that gives NaN for one of them does not spoil the others."""
+    """They are run and decoded together. One that the model fails on, or gives NaN for, does not spoil the others."""
     from speechrnn.decoding.frames import check
 
     if job.stopped.is_set():
@@ -208,11 +208,15 @@ def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
     recognizer = job.recognizer
     owners = [i for i, sound in enumerate(sounds) for _ in sound.waveforms]
     waveforms = [waveform for sound in sounds for waveform in sound.waveforms]
-    all_log_probs = recognizer.acoustic.log_probs(waveforms)
+    names = [sounds[owner].recording.name for owner in owners]
+    try:
+        all_log_probs = recognizer.acoustic.log_probs(waveforms, names)
+    except InputError as error:
+        return [error] if len(sounds) == 1 else [_run(job, [sound])[0] for sound in sounds]
     errors: dict[int, InputError] = {}
-    for owner, log_probs in zip(owners, all_log_probs, strict=True):
+    for owner, name, log_probs in zip(owners, names, all_log_probs, strict=True):
         try:
-            check(log_probs, len(recognizer.package.tokenizer), f"{sounds[owner].recording.name}: log-probabilities")
+            check(log_probs, len(recognizer.package.tokenizer), f"{name}: log-probabilities")
         except InputError as error:
             errors[owner] = error
     good = [n for n, owner in enumerate(owners) if owner not in errors]
