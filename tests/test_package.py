@@ -159,6 +159,15 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
     monkeypatch.chdir(tmp_path / "here")
     assert find_package("small") == tmp_path / "pretrained" / "small"
     assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
+    shutil.copytree(package_dir, tmp_path / "here" / "small", dirs_exist_ok=True)
+    with pytest.raises(InputError, match=r"a bundled one and the folder small here: write \./small for the folder"):
+        find_package("small")
+    assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
+    shutil.copytree(package_dir, tmp_path / "here" / "english")
+    assert find_package() == tmp_path / "pretrained" / "english"  # it was not named
+    monkeypatch.chdir(tmp_path / "pretrained")
+    assert find_package("small") == tmp_path / "pretrained" / "small"  # it is the same folder
+    monkeypatch.chdir(tmp_path)
     for wrong in ("smal", "", "../pretrained/none"):
         with pytest.raises(InputError, match=r"expected .* bundled name \(english, small\), found neither"):
             find_package(wrong)
