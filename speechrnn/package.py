@@ -10,6 +10,7 @@ MODEL_CARD.md  data, licences, figures, limits
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
@@ -94,6 +95,7 @@ def read_package(path: str | os.PathLike) -> Package:
     Raises:
         InputError: a file or a key is missing or wrong, or the package is of a newer format than this code reads.
     """
+    finish_replacing(path)
     directory = Path(path)
     missing = [name for name in FILES if not (directory / name).is_file()]
     if missing:
@@ -292,11 +294,16 @@ def _link(source: str, target: str) -> None:
 
 @contextmanager
 def replacing(directory: Path) -> Iterator[Path]:
-    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not."""
+    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not.
+
+    Between the two renames nothing has its name. What a kill then leaves, `finish_replacing` puts there.
+    """
+    finish_replacing(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    shutil.rmtree(partial, ignore_errors=True)
+    for leftover in (partial, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         yield partial
         if directory.exists():
@@ -304,9 +311,40 @@ def replacing(directory: Path) -> Iterator[Path]:
         try:
             os.rename(partial, directory)
         except OSError:
+            if not partial.exists() and directory.exists():  # a reader was quicker, see below
+                return
             if replaced.exists():
                 os.rename(replaced, directory)
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_replacing(path: str | os.PathLike) -> None:
+    """Give a folder its name that a kill in `replacing` left without: the new one, which is complete, takes it.
+
+    Raises:
+        InputError: it cannot be renamed.
+    """
+    try:
+        directory = Path(os.path.realpath(path))
+    except ValueError:  # not a path at all
+        return
+    if os.path.exists(directory):
+        return
+    for replaced in directory.parent.glob(".*.old"):
+        if not re.fullmatch(rf"\.{re.escape(directory.name)}\.\d+\.old", replaced.name):
+            continue
+        partial = replaced.with_suffix(".part")
+        found = partial if partial.exists() else replaced
+        try:
+            os.rename(found, directory)
+        except OSError as error:
+            if directory.exists():  # another process was quicker
+                return
+            raise InputError(
+                f"{directory}: its replacement was interrupted: rename {found} to {directory.name} ({reason(error)})"
+            ) from None
+        shutil.rmtree(replaced, ignore_errors=True)
+        return

@@ -44,9 +44,11 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
         InputError: there is none of it; the names are listed. Or there are two, or the address cannot be fetched.
     """
     wanted = packages.DEFAULT if name_or_path is None else os.fspath(name_or_path)
-    names = packages.bundled()
     if "://" in wanted:
         return fetch(wanted)
+    for folder in (packages.BUNDLED, cache_folder()):
+        packages.finish_replacing(folder / wanted)
+    names = packages.bundled()
     fetched = cached() if wanted not in names else []
     if wanted in (*names, *fetched):
         known, here = (packages.BUNDLED if wanted in names else cache_folder()) / wanted, Path(wanted)
@@ -57,6 +59,7 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
                 f"write {os.path.join('.', wanted)} for the folder, or {known} for the {kind} one"
             )
         return known
+    packages.finish_replacing(wanted)
     if name_or_path is not None and os.path.isdir(wanted):
         return Path(wanted)
     if os.path.isfile(wanted):

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import DESCRIPTION, TOKENS
@@ -51,6 +53,59 @@ def test_a_failure_while_writing_leaves_the_old_package(copied, tone_onnx):
             copied, b"new", Tokenizer(TOKENS), {k: DESCRIPTION[k] for k in DESCRIPTION if k != "front_end"}, ""
         )
     assert read_package(copied).model_path.read_bytes() == tone_onnx
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+KILLED = """
+import os, sys
+from speechrnn.package import read_package, write_decoder
+renames = []
+def rename(source, target):
+    if len(renames) == int(sys.argv[2]):
+        os._exit(9)
+    renames.append(os.replace(source, target))
+os.rename = rename
+write_decoder(read_package(sys.argv[1]), {"method": "beam"}, sys.argv[1], lambda folder: folder.mkdir())
+"""
+
+
+@pytest.mark.parametrize("renames, method", [(0, "greedy"), (1, "beam"), (2, "beam")])
+def test_a_kill_while_a_package_is_replaced_leaves_one_of_its_name(copied, renames, method):
+    shutil.copytree(copied, copied.with_name("copied.2"))
+    done = subprocess.run([sys.executable, "-c", KILLED, copied, str(renames)], check=False)
+    assert done.returncode == (0 if renames == 2 else 9)
+    assert copied.exists() == (renames != 1)
+    assert find_package(copied.with_name("copied.2")) == copied.with_name("copied.2")
+    assert find_package(copied) == copied
+    assert read_package(copied).decoder["method"] == method
+    if renames == 1:
+        assert sorted(os.listdir(copied.parent)) == ["copied", "copied.2"]
+
+
+def test_a_kill_is_no_harm_to_the_next_replacement_or_to_a_reader_of_the_folder(copied):
+    subprocess.run([sys.executable, "-c", KILLED, copied, "1"], check=False)
+    write_decoder(read_package(copied), TUNED, copied)
+    assert read_package(copied).decoder == TUNED and (copied / "lm").is_dir()
+    subprocess.run([sys.executable, "-c", KILLED, copied, "1"], check=False)
+    (new,) = copied.parent.glob(".copied.*.part")
+    shutil.rmtree(new)
+    assert read_package(copied).decoder == TUNED  # without the new one, the old one
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_a_reader_may_finish_a_replacement_before_the_writer(copied, monkeypatch):
+    rename = os.rename
+
+    def raced(source, target):
+        if target == copied:
+            monkeypatch.setattr(os, "rename", rename)
+            assert read_package(copied).decoder == TUNED
+        rename(source, target)
+
+    package = read_package(copied)
+    monkeypatch.setattr(os, "rename", raced)
+    write_decoder(package, TUNED, copied, lambda folder: write_files(folder, "ngram.lm"))
+    assert read_package(copied).decoder == TUNED
     assert os.listdir(copied.parent) == ["copied"]
 
 
@@ -168,7 +223,7 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
     monkeypatch.chdir(tmp_path / "pretrained")
     assert find_package("small") == tmp_path / "pretrained" / "small"  # it is the same folder
     monkeypatch.chdir(tmp_path)
-    for wrong in ("smal", "", "../pretrained/none"):
+    for wrong in ("smal", "", "../pretrained/none", "a\0b", "a" * 5000):
         with pytest.raises(InputError, match=r"expected .* bundled name \(english, small\), found neither"):
             find_package(wrong)
     with pytest.raises(InputError, match="found a file: name its folder"):
