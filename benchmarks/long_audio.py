@@ -87,7 +87,11 @@ def main() -> None:
                 batch = recognizer.acoustic.log_probs(waveforms)
             else:
                 pauses.PAUSE = way
-                batch = [stretch for _, stretch in pauses.stretches([whole], package.seconds_per_frame, boundary)]
+                batch = [
+                    stretch
+                    for found in pauses.stretches([whole], package.seconds_per_frame, boundary)
+                    for _, stretch in found
+                ]
             (counts,) = word_errors([reference], [normalise(texts(recognizer, batch))])
             errors[way] += counts.errors
             cuts[way] += len(batch)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, check_count
 from speechrnn.package import Package
 
 BATCH_SECONDS = 60.0  # of audio and its padding in one run: bounds the memory
@@ -36,14 +36,15 @@ class AcousticModel:
         threads: how many CPU threads to use; None leaves it to ONNX Runtime, which takes the physical cores.
 
     Raises:
-        InputError: `threads` is less than 1, ONNX Runtime cannot load the model, or it is not the one that the package describes.
+        InputError: `threads` is not a whole number of 1 or more, ONNX Runtime cannot load the model, or it is not the one that
+            the package describes.
     """
 
     def __init__(self, package: Package, threads: int | None = None):
         import onnxruntime
 
-        if threads is not None and threads < 1:
-            raise InputError(f"threads: expected 1 or more, found {threads}")
+        if threads is not None:
+            check_count("threads", threads)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(threads, os.cpu_count() or 1) if threads else 0
         options.log_severity_level = 4  # fatal only: what goes wrong comes back as an exception
@@ -55,8 +56,7 @@ class AcousticModel:
                 package.model_path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # noqa: BLE001 (its exceptions have no base class of their own)
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(f"{package.model_path}: ONNX Runtime cannot load it: {reason}") from None
+            raise InputError(f"{package.model_path}: ONNX Runtime cannot load it: {_first_line(error)}") from None
         self.package = package
         for what, expected, found in (
             ("inputs", ["waveform", "lengths"], self._session.get_inputs()),
@@ -74,16 +74,22 @@ class AcousticModel:
                 f"tokens.txt lists {len(package.tokenizer)}: they do not belong together"
             )
 
-    def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def log_probs(self, waveforms: Sequence[np.ndarray], names: Sequence[str] | None = None) -> list[np.ndarray]:
         """The log-probabilities (frames, tokens) of each waveform (samples,), in the order given.
 
         Waveforms are float32 at the package's sample rate. They are batched by length, and those of more than
-        `WINDOW_SECONDS` run in windows that overlap by their context, so that memory does not grow with them.
+        `WINDOW_SECONDS` run in windows that overlap by their context, so that memory does not grow with them. `names` are what
+        the recordings are called in errors.
+
+        Raises:
+            InputError: ONNX Runtime cannot run the model on one of them.
         """
+        names = names or [""] * len(waveforms)
         windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows([waveform])]
         results: dict[int, np.ndarray] = {}
         for batch in self._batches([len(window.samples) for _, window in windows]):
-            for w, log_probs in zip(batch, self._run([windows[w][1].samples for w in batch]), strict=True):
+            found = self._run([windows[w][1].samples for w in batch], [names[windows[w][0]] for w in batch])
+            for w, log_probs in zip(batch, found, strict=True):
                 _, skip, keep = windows[w][1]
                 results[w] = log_probs[skip : None if keep is None else skip + keep]
         pieces: list[list[np.ndarray]] = [[] for _ in waveforms]
@@ -92,13 +98,17 @@ class AcousticModel:
         none = np.zeros((0, len(self.package.tokenizer)), np.float32)  # of a waveform without samples
         return [np.concatenate([none, *own]) for own in pieces]  # a copy, which lets the padded batches go
 
-    def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def stream(self, blocks: Iterable[np.ndarray], name: str = "") -> Iterator[np.ndarray]:
         """The frames (frames, tokens) that `log_probs` gives for a waveform, some `WINDOW_SECONDS` at a time.
 
-        `blocks` are the waveform in pieces (samples,) of any size. They are taken as they are needed, and let go.
+        `blocks` are the waveform in pieces (samples,) of any size. They are taken as they are needed, and let go. `name` is what
+        the recording is called in errors.
+
+        Raises:
+            InputError: ONNX Runtime cannot run the model on it.
         """
         for samples, skip, keep in self._windows(blocks):
-            (log_probs,) = self._run([samples])
+            (log_probs,) = self._run([samples], [name])
             yield log_probs[skip : None if keep is None else skip + keep]
 
     def _windows(self, blocks: Iterable[np.ndarray]) -> Iterator[Window]:
@@ -135,13 +145,25 @@ class AcousticModel:
         if batch:
             yield batch
 
-    def _run(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _run(self, waveforms: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
         """One padded batch. At least one frame wide, for a waveform may be shorter than what the front end looks at."""
         lengths = np.array([len(waveform) for waveform in waveforms], np.int64)
         padded = np.zeros((len(waveforms), max(lengths.max(), self.package.samples_per_frame)), np.float32)
         for row, waveform in zip(padded, waveforms, strict=True):
             row[: len(waveform)] = waveform
-        log_probs, frame_lengths = self._session.run(
-            ["log_probs", "frame_lengths"], {"waveform": padded, "lengths": lengths}
-        )
+        try:
+            log_probs, frame_lengths = self._session.run(
+                ["log_probs", "frame_lengths"], {"waveform": padded, "lengths": lengths}
+            )
+        except Exception as error:  # noqa: BLE001 (see above)
+            if len(waveforms) > 1:  # one by one, it fails on the waveform that it cannot be run on
+                return [self._run([each], [name])[0] for each, name in zip(waveforms, names, strict=True)]
+            of = f"{names[0]}: " if names[0] else ""
+            raise InputError(
+                f"{of}ONNX Runtime cannot run the model {self.package.model_path} on it: {_first_line(error)}"
+            ) from None
         return [rows[:n] for rows, n in zip(log_probs, frame_lengths, strict=True)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

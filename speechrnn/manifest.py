@@ -130,9 +130,10 @@ def _parse(where: str, line: str, folder: Path, texts: bool) -> Utterance:
         raise InputError(f"{where}: expected a 'text' that is not empty (or 'nonspeech': true), found {text!r}")
     if text.strip() and nonspeech:
         raise InputError(f"{where}: marked as nonspeech, and yet it has a text: {text!r}")
-    offset, duration = fields.get("offset") or 0.0, fields.get("duration")
+    offset, duration = fields.get("offset"), fields.get("duration")
     for name, value in (("offset", offset), ("duration", duration)):
-        if value is not None and (not isinstance(value, int | float) or not 0 <= value < float("inf")):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and 0 <= value < float("inf")):
             raise InputError(f"{where}: expected {name!r} in seconds, found {value!r}")
     audio = fields["audio_filepath"]
     stem = Path(audio).stem + (f"-{offset:g}" if offset else "")
@@ -140,7 +141,7 @@ def _parse(where: str, line: str, folder: Path, texts: bool) -> Utterance:
         id=str(fields.get("id") or fields.get("utt_id") or stem),
         audio_filepath=str(folder / audio),
         text=text,
-        offset=float(offset),
+        offset=float(offset or 0.0),
         duration=None if duration is None else float(duration),
         speaker=str(fields.get("speaker") or ""),
         nonspeech=nonspeech,

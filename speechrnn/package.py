@@ -10,6 +10,7 @@ MODEL_CARD.md  data, licences, figures, limits
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, reason
 from speechrnn.manifest import write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
@@ -94,6 +95,7 @@ def read_package(path: str | os.PathLike) -> Package:
     Raises:
         InputError: a file or a key is missing or wrong, or the package is of a newer format than this code reads.
     """
+    finish_replacing(path)
     directory = Path(path)
     missing = [name for name in FILES if not (directory / name).is_file()]
     if missing:
@@ -134,11 +136,13 @@ def _check(where: str, description: Any) -> None:
         raise InputError(f"{where}: missing: {', '.join(missing)}")
     for field in DESCRIBED:
         value, kind = description[field.name], getattr(field.type, "__origin__", field.type)
-        right = isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
-        if not right or (kind in (int, float) and not 0 < value < float("inf")):
+        right = _is_finite(value) if kind is float else isinstance(value, kind) and not isinstance(value, bool)
+        if not right or (kind in (int, float) and value <= 0):
             wanted = {int: "a positive whole number", float: "a positive number", str: "a string", dict: "an object"}
             raise InputError(f"{where}: {field.name}: expected {wanted[kind]}, found {value!r}")
     shift = description["front_end"].get("shift_seconds")
+    if shift is not None and not (_is_finite(shift) and shift > 0):
+        raise InputError(f"{where}: front_end: shift_seconds: expected a positive number, found {shift!r}")
     rate, found = description["sample_rate"], description["seconds_per_frame"]
     expected = shift and round(shift * rate) * description["subsampling"] / rate
     if expected and abs(found - expected) > 1e-9:
@@ -164,20 +168,25 @@ def _check_decoder(where: str, decoder: Mapping[str, Any]) -> None:
     if decoder.get("method") not in METHODS:
         raise InputError(f"{where}: decoder: expected the method 'greedy' or 'beam', found {dict(decoder)!r}")
     for name, least in WEIGHTS.items():
-        value, kind = decoder.get(name, 1), int if name == "beam" else int | float
-        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value < float("inf"):
+        value = decoder.get(name, 1)
+        if not _is_finite(value) or value < least or (name == "beam" and not isinstance(value, int)):
             wanted = "a whole number" if name == "beam" else "a number"
             limit = "" if least == float("-inf") else f" of {least:g} or more"
             raise InputError(f"{where}: decoder: {name}: expected {wanted}{limit}, found {value!r}")
     priors = decoder.get(LOG_PRIORS, [])
-    if not isinstance(priors, list) or not all(isinstance(each, int | float) and each <= 0 for each in priors):
+    if not isinstance(priors, list) or not all(_is_finite(each) and each <= 0 for each in priors):
         raise InputError(f"{where}: decoder: {LOG_PRIORS}: expected logarithms of probabilities, found {priors!r}")
     weight = decoder.get(PRIOR_WEIGHT, 0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1:
+    if not _is_finite(weight) or not 0 <= weight <= 1:
         raise InputError(f"{where}: decoder: {PRIOR_WEIGHT}: expected a number from 0 to 1, found {weight!r}")
     pair = decoder.get("confidence", [1, 0])
-    if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(v, int | float) for v in pair):
+    if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_finite, pair)):
         raise InputError(f"{where}: decoder: confidence: expected two numbers, found {pair!r}")
+
+
+def _is_finite(value: object) -> bool:
+    """Whether this is a number, neither infinite nor NaN. JSON's true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def bundled() -> list[str]:
@@ -285,11 +294,16 @@ def _link(source: str, target: str) -> None:
 
 @contextmanager
 def replacing(directory: Path) -> Iterator[Path]:
-    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not."""
+    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not.
+
+    Between the two renames nothing has its name. What a kill then leaves, `finish_replacing` puts there.
+    """
+    finish_replacing(directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    shutil.rmtree(partial, ignore_errors=True)
+    for leftover in (partial, replaced):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         yield partial
         if directory.exists():
@@ -297,9 +311,40 @@ def replacing(directory: Path) -> Iterator[Path]:
         try:
             os.rename(partial, directory)
         except OSError:
+            if not partial.exists() and directory.exists():  # a reader was quicker, see below
+                return
             if replaced.exists():
                 os.rename(replaced, directory)
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_replacing(path: str | os.PathLike) -> None:
+    """Give a folder its name that a kill in `replacing` left without: the new one, which is complete, takes it.
+
+    Raises:
+        InputError: it cannot be renamed.
+    """
+    try:
+        directory = Path(os.path.realpath(path))
+    except ValueError:  # not a path at all
+        return
+    if os.path.exists(directory):
+        return
+    for replaced in directory.parent.glob(".*.old"):
+        if not re.fullmatch(rf"\.{re.escape(directory.name)}\.\d+\.old", replaced.name):
+            continue
+        partial = replaced.with_suffix(".part")
+        found = partial if partial.exists() else replaced
+        try:
+            os.rename(found, directory)
+        except OSError as error:
+            if directory.exists():  # another process was quicker
+                return
+            raise InputError(
+                f"{directory}: its replacement was interrupted: rename {found} to {directory.name} ({reason(error)})"
+            ) from None
+        shutil.rmtree(replaced, ignore_errors=True)
+        return

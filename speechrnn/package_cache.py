@@ -37,20 +37,29 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
     """The directory of a package: of the default one, of a bundled or a fetched one by its name, of the one at an address,
     which is fetched, or the directory given.
 
-    A name goes before a directory of the same name; ``./an4`` is always the directory.
+    A name that is also that of a package in the current directory is refused; ``./an4`` is always the directory. A directory
+    of that name that is no package does not matter.
 
     Raises:
-        InputError: there is none of it; the names are listed. Or the address cannot be fetched.
+        InputError: there is none of it; the names are listed. Or there are two, or the address cannot be fetched.
     """
     wanted = packages.DEFAULT if name_or_path is None else os.fspath(name_or_path)
-    names = packages.bundled()
-    if wanted in names:
-        return packages.BUNDLED / wanted
     if "://" in wanted:
         return fetch(wanted)
-    fetched = cached()
-    if wanted in fetched:
-        return cache_folder() / wanted
+    for folder in (packages.BUNDLED, cache_folder()):
+        packages.finish_replacing(folder / wanted)
+    names = packages.bundled()
+    fetched = cached() if wanted not in names else []
+    if wanted in (*names, *fetched):
+        known, here = (packages.BUNDLED if wanted in names else cache_folder()) / wanted, Path(wanted)
+        if name_or_path is not None and (here / "model.json").is_file() and not here.samefile(known):
+            kind = "bundled" if wanted in names else "fetched"
+            raise InputError(
+                f"model {wanted!r}: expected one model package of this name, found a {kind} one and the folder {wanted} here: "
+                f"write {os.path.join('.', wanted)} for the folder, or {known} for the {kind} one"
+            )
+        return known
+    packages.finish_replacing(wanted)
     if name_or_path is not None and os.path.isdir(wanted):
         return Path(wanted)
     if os.path.isfile(wanted):

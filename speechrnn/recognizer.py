@@ -72,7 +72,7 @@ class Recognizer:
             channel: the one to hear, from 0; None is the average of all.
 
         Raises:
-            InputError: a recording cannot be used; see `speechrnn.audio.read_audio`.
+            InputError: a recording cannot be used (see `speechrnn.audio.read_audio`), or the model cannot be run on it.
         """
         sources = source if isinstance(source, list | tuple) else [source]
         names = [source_name(each) for each in sources]
@@ -117,7 +117,8 @@ class Recognizer:
         blocks = audio_blocks(
             source, self.package.sample_rate, rate=rate, channel=channel, offset=offset, duration=duration
         )
-        for segment, _ in self._decoded(_Heard(blocks, self.package.sample_rate, heard), source_name(source), times):
+        sound = _Heard(blocks, self.package.sample_rate, heard)
+        for segment, _ in self._decoded(sound, source_name(source), times, at_once=True):
             if segment.text:
                 yield segment
 
@@ -128,17 +129,22 @@ class Recognizer:
         *,
         times: bool = False,
         heard: Callable[[float], None] | None = None,
+        found: Callable[[Segment], None] | None = None,
     ) -> Transcript:
         """The transcript of a waveform in blocks (samples,), float32, at the package's sample rate, in constant memory.
 
-        `name` is what the recording is called in errors; for the others see `segments`.
+        `name` is what the recording is called in errors, and `found` is called with each segment; for the others see `segments`.
+        Segments come later than there, and all of them in less time: more are searched together.
         """
         sound = _Heard(blocks, self.package.sample_rate, heard)
-        segments, found = [], []
+        segments, lists = [], []
         for segment, hypotheses in self._decoded(sound, name, times):
-            segments += [segment] if segment.text else []
-            found += [hypotheses] if self.decoder.nbest else []
-        return self._transcript(segments, sound.seconds, times, join(found, self.decoder.nbest or 1, self._boundary))
+            if segment.text:
+                segments.append(segment)
+                if found:
+                    found(segment)
+            lists += [hypotheses] if self.decoder.nbest else []
+        return self._transcript(segments, sound.seconds, times, join(lists, self.decoder.nbest or 1, self._boundary))
 
     def transcribe_waveforms(
         self, waveforms: Sequence[np.ndarray], names: Sequence[str] | None = None, *, times: bool = False
@@ -148,12 +154,12 @@ class Recognizer:
         Each is decoded whole. `names` are what the recordings are called in errors.
         """
         samples = [len(waveform) for waveform in waveforms]
-        return self.decode_batch(self.acoustic.log_probs(waveforms), samples, names, times=times)
+        return self.decode_batch(self.acoustic.log_probs(waveforms, names), samples, names, times=times)
 
     def log_probs(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """What the acoustic model says of a recording: (frames, tokens) natural logs, token 0 the blank."""
         blocks = audio_blocks(source, self.package.sample_rate, rate=rate, channel=channel)
-        return np.concatenate(list(self.acoustic.stream(blocks)))
+        return np.concatenate(list(self.acoustic.stream(blocks, source_name(source))))
 
     def read(self, source: Source, rate: int | None = None, *, channel: int | None = None) -> np.ndarray:
         """A recording as the model hears it: (samples,) float32 at the package's sample rate."""
@@ -217,7 +223,7 @@ class Recognizer:
                     )
                 raise InputError(f"the word {written!r}: the model {package.name} has {lacks}: {how}")
         sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)
-        log_probs = np.concatenate(list(self.acoustic.stream(sound)))
+        log_probs = np.concatenate(list(self.acoustic.stream(sound, source_name(source))))
         spoken = [spoken for _, spoken in words]
         try:
             found = align_words(
@@ -228,16 +234,24 @@ class Recognizer:
         timed = tuple(replace(word, text=written) for word, (written, _) in zip(found, words, strict=True))
         return Transcript(" ".join(word.text for word in timed), sound.seconds, timed)
 
-    def _decoded(self, sound: "_Heard", name: str, times: bool) -> Iterator[tuple[Segment, list[Hypothesis]]]:
-        """The stretches of a recording between pauses, decoded several at a time; the text of one may be empty."""
+    def _decoded(
+        self, sound: "_Heard", name: str, times: bool, at_once: bool = False
+    ) -> Iterator[tuple[Segment, list[Hypothesis]]]:
+        """The stretches of a recording between pauses, decoded several at a time; the text of one may be empty.
+
+        With `at_once` none waits for stretches of audio that is still to be read.
+        """
         seconds = self.package.seconds_per_frame
-        pieces = stretches(self.acoustic.stream(sound), seconds, self._boundary)
-        while group := list(islice(pieces, GROUP if self.decoder.search else 1)):
-            batch = [log_probs for _, log_probs in group]
-            for (first, log_probs), found in zip(group, self.decoder.decode(batch, [name] * len(group)), strict=True):
-                start, end = first * seconds, (first + len(log_probs)) * seconds
-                end = min(end, sound.seconds)  # the last frame may be cut short
-                yield self._segment(log_probs, found[0], start, end, times), found
+        lists = stretches(self.acoustic.stream(sound, name), seconds, self._boundary, lambda: sound.seconds)
+        for pieces in map(iter, lists if at_once else [chain.from_iterable(lists)]):
+            while group := list(islice(pieces, GROUP if self.decoder.search else 1)):
+                batch = [log_probs for _, log_probs in group]
+                for (first, log_probs), found in zip(
+                    group, self.decoder.decode(batch, [name] * len(group)), strict=True
+                ):
+                    start, end = first * seconds, (first + len(log_probs)) * seconds
+                    end = min(end, sound.seconds)  # the last frame may be cut short
+                    yield self._segment(log_probs, found[0], start, end, times), found
 
     def _segment(self, log_probs: np.ndarray, found: Hypothesis, start: float, end: float, times: bool) -> Segment:
         """What was found in frames from `start` to `end` seconds, which are narrowed to where somebody speaks."""

@@ -1,4 +1,4 @@
-"""Sounds that the fixture's model hears in two ways, language models that know which was meant, and a model that gives NaN."""
+"""Sounds that the fixture's model hears in two ways, language models that know which was meant, and models that fail."""
 
 import json
 from pathlib import Path
@@ -47,4 +47,16 @@ def without_tiny(tone_onnx: bytes) -> bytes:
     model = onnx.load_from_string(tone_onnx)
     (tiny,) = (value for value in model.graph.initializer if value.name == "tiny")
     tiny.CopyFrom(onnx.numpy_helper.from_array(np.float32(0), "tiny"))
+    return model.SerializeToString()
+
+
+def with_a_limit(tone_onnx: bytes, samples: int) -> bytes:
+    """The tone model, which ONNX Runtime now fails to run on waveforms of this many samples or more."""
+    import onnx
+
+    model = onnx.load_from_string(tone_onnx)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(samples, np.int64), "allowed"))
+    model.graph.node[-1].output[0] = "counted"
+    model.graph.node.append(onnx.helper.make_node("Gather", ["allowed", "lengths"], ["nothing"]))
+    model.graph.node.append(onnx.helper.make_node("Add", ["counted", "nothing"], ["frame_lengths"]))
     return model.SerializeToString()

@@ -104,7 +104,9 @@ def concatenated(model, waveform, window_frames, context_frames):
 def test_no_run_is_larger_than_a_batch(model, monkeypatch):
     runs = []
     run = model._run
-    monkeypatch.setattr(model, "_run", lambda waveforms: runs.append([len(w) for w in waveforms]) or run(waveforms))
+    monkeypatch.setattr(
+        model, "_run", lambda waveforms, names: runs.append([len(w) for w in waveforms]) or run(waveforms, names)
+    )
     model.log_probs([noise(400 * RATE), *(noise(n * RATE) for n in (1, 50, 2, 29, 3))])
     assert all(max(lengths) * len(lengths) <= acoustic.BATCH_SECONDS * RATE for lengths in runs)
     assert max(max(lengths) for lengths in runs) <= (acoustic.WINDOW_SECONDS + 2 * acoustic.CONTEXT_SECONDS) * RATE

@@ -20,7 +20,7 @@ def loaded_after(code: str) -> tuple[set[str], str]:
 
 def test_import_speechrnn_brings_nothing():
     modules, _ = loaded_after("import speechrnn")
-    assert not modules & (HEAVY | {"numpy", "onnxruntime", "soundfile", "rapidfuzz", "rich"})
+    assert not modules & (HEAVY | {"numpy", "onnxruntime", "soundfile", "jiwer", "rich"})
 
 
 def test_transcribing_brings_no_torch_and_only_what_it_uses(package_dir, tmp_path):
@@ -30,7 +30,7 @@ def test_transcribing_brings_no_torch_and_only_what_it_uses(package_dir, tmp_pat
     modules, printed = loaded_after(f"from speechrnn.cli import main\nassert main({arguments!r}) == 0")
     assert printed == "no torch\n"
     assert "onnxruntime" in modules
-    assert not modules & (HEAVY | {"rapidfuzz", "rich", "soxr"})
+    assert not modules & (HEAVY | {"jiwer", "rich", "soxr"})
 
 
 def test_the_lazy_names():

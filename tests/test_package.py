@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import DESCRIPTION, TOKENS
@@ -54,6 +56,59 @@ def test_a_failure_while_writing_leaves_the_old_package(copied, tone_onnx):
     assert os.listdir(copied.parent) == ["copied"]
 
 
+KILLED = """
+import os, sys
+from speechrnn.package import read_package, write_decoder
+renames = []
+def rename(source, target):
+    if len(renames) == int(sys.argv[2]):
+        os._exit(9)
+    renames.append(os.replace(source, target))
+os.rename = rename
+write_decoder(read_package(sys.argv[1]), {"method": "beam"}, sys.argv[1], lambda folder: folder.mkdir())
+"""
+
+
+@pytest.mark.parametrize("renames, method", [(0, "greedy"), (1, "beam"), (2, "beam")])
+def test_a_kill_while_a_package_is_replaced_leaves_one_of_its_name(copied, renames, method):
+    shutil.copytree(copied, copied.with_name("copied.2"))
+    done = subprocess.run([sys.executable, "-c", KILLED, copied, str(renames)], check=False)
+    assert done.returncode == (0 if renames == 2 else 9)
+    assert copied.exists() == (renames != 1)
+    assert find_package(copied.with_name("copied.2")) == copied.with_name("copied.2")
+    assert find_package(copied) == copied
+    assert read_package(copied).decoder["method"] == method
+    if renames == 1:
+        assert sorted(os.listdir(copied.parent)) == ["copied", "copied.2"]
+
+
+def test_a_kill_is_no_harm_to_the_next_replacement_or_to_a_reader_of_the_folder(copied):
+    subprocess.run([sys.executable, "-c", KILLED, copied, "1"], check=False)
+    write_decoder(read_package(copied), TUNED, copied)
+    assert read_package(copied).decoder == TUNED and (copied / "lm").is_dir()
+    subprocess.run([sys.executable, "-c", KILLED, copied, "1"], check=False)
+    (new,) = copied.parent.glob(".copied.*.part")
+    shutil.rmtree(new)
+    assert read_package(copied).decoder == TUNED  # without the new one, the old one
+    assert os.listdir(copied.parent) == ["copied"]
+
+
+def test_a_reader_may_finish_a_replacement_before_the_writer(copied, monkeypatch):
+    rename = os.rename
+
+    def raced(source, target):
+        if target == copied:
+            monkeypatch.setattr(os, "rename", rename)
+            assert read_package(copied).decoder == TUNED
+        rename(source, target)
+
+    package = read_package(copied)
+    monkeypatch.setattr(os, "rename", raced)
+    write_decoder(package, TUNED, copied, lambda folder: write_files(folder, "ngram.lm"))
+    assert read_package(copied).decoder == TUNED
+    assert os.listdir(copied.parent) == ["copied"]
+
+
 def test_what_is_no_package_is_not_replaced(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     for target in (tmp_path, tmp_path / "thesis.tex"):
@@ -94,6 +149,10 @@ def test_a_missing_key_is_named(copied, key):
         ("sample_rate", True),
         ("sample_rate", -16000),
         ("front_end", "fbank"),
+        ("front_end", {"shift_seconds": "0.01"}),
+        ("front_end", {"shift_seconds": [1]}),
+        ("front_end", {"shift_seconds": 0}),
+        ("front_end", {"shift_seconds": float("nan")}),
         ("seconds_per_frame", 0),
         ("seconds_per_frame", float("nan")),
         ("seconds_per_frame", 0.01001),
@@ -109,6 +168,9 @@ def test_a_missing_key_is_named(copied, key):
         ("decoder", {"method": "beam", "word_bonus": float("nan")}),
         ("decoder", {"method": "beam", "unknown_penalty": "10"}),
         ("decoder", {"method": "greedy", "confidence": [1.0]}),
+        ("decoder", {"method": "greedy", "confidence": [float("nan"), 0]}),
+        ("decoder", {"method": "greedy", "confidence": [True, 0]}),
+        ("decoder", {"method": "beam", "log_priors": [float("-inf")]}),
         ("language", None),
     ],
 )
@@ -152,7 +214,16 @@ def test_packages_are_found_by_name_and_by_path(tmp_path, package_dir, monkeypat
     monkeypatch.chdir(tmp_path / "here")
     assert find_package("small") == tmp_path / "pretrained" / "small"
     assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
-    for wrong in ("smal", "", "../pretrained/none"):
+    shutil.copytree(package_dir, tmp_path / "here" / "small", dirs_exist_ok=True)
+    with pytest.raises(InputError, match=r"a bundled one and the folder small here: write \./small for the folder"):
+        find_package("small")
+    assert os.path.samefile(find_package("./small"), tmp_path / "here" / "small")
+    shutil.copytree(package_dir, tmp_path / "here" / "english")
+    assert find_package() == tmp_path / "pretrained" / "english"  # it was not named
+    monkeypatch.chdir(tmp_path / "pretrained")
+    assert find_package("small") == tmp_path / "pretrained" / "small"  # it is the same folder
+    monkeypatch.chdir(tmp_path)
+    for wrong in ("smal", "", "../pretrained/none", "a\0b", "a" * 5000):
         with pytest.raises(InputError, match=r"expected .* bundled name \(english, small\), found neither"):
             find_package(wrong)
     with pytest.raises(InputError, match="found a file: name its folder"):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import tarfile
 import threading
@@ -181,6 +182,9 @@ def test_a_name_goes_before_a_folder(server, packed, package_dir, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     assert find_package("tones") == tmp_path / "cache" / "tones"
     assert os.path.samefile(find_package("./tones"), tmp_path / "tones")
+    shutil.copytree(package_dir, tmp_path / "tones", dirs_exist_ok=True)
+    with pytest.raises(InputError, match=r"a fetched one and the folder tones here: write \./tones for the folder"):
+        find_package("tones")
     with pytest.raises(InputError, match=r"bundled name \(an4, english\), a fetched one \(tones\), found neither"):
         find_package("tone")
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speechrnn
+from speechrnn.acoustic import CONTEXT_SECONDS, WINDOW_SECONDS
 from speechrnn.decoding.pauses import LONGEST, PAUSE, join, quiet, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY
@@ -29,6 +30,11 @@ def recognizer(package_dir):
 
 def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * RATE), np.float32)
+
+
+def found_in(chunks, *arguments) -> list[tuple[int, np.ndarray]]:
+    """All stretches of log-probabilities in chunks."""
+    return [stretch for found in stretches(chunks, *arguments) for stretch in found]
 
 
 def frames_of(best: np.ndarray) -> np.ndarray:
@@ -60,8 +66,8 @@ def test_stretches_hold_all_that_is_said_and_do_not_depend_on_the_chunks(pieces,
     log_probs = frames_of(runs(pieces))
     edges = [0, *itertools.takewhile(lambda at: at < len(log_probs), itertools.accumulate(itertools.cycle(sizes)))]
     chunks = [log_probs[a:b] for a, b in itertools.pairwise([*edges, len(log_probs)])]
-    found = list(stretches(chunks, SECONDS, 1))
-    at_once = list(stretches([log_probs], SECONDS, 1))
+    found = found_in(chunks, SECONDS, 1)
+    at_once = found_in([log_probs], SECONDS, 1)
     assert [(first, len(own)) for first, own in found] == [(first, len(own)) for first, own in at_once]
     at, covered = 0, np.zeros(len(log_probs), bool)
     for first, own in found:
@@ -82,7 +88,7 @@ def test_every_pause_ends_a_stretch(lengths, extra):
     """Speech without a quiet frame, pauses of at least PAUSE between."""
     pause = round(PAUSE / SECONDS) + extra
     log_probs = frames_of(runs([part for length in lengths for part in ((2, length), (0, pause))]))
-    found = list(stretches([log_probs], SECONDS, 1))
+    found = found_in([log_probs], SECONDS, 1)
     if len(log_probs) > LONGEST / SECONDS:
         spoken = [int((~quiet(own, 1)).sum()) for _, own in found]
         assert spoken == lengths
@@ -91,31 +97,31 @@ def test_every_pause_ends_a_stretch(lengths, extra):
 def test_without_pauses_the_cut_is_in_the_longest_gap_between_words_else_where_it_is_quietest():
     word = [(2, 20), (0, 3), (3, 20), (1, 1)]  # a gap of three frames inside, of one frame after it
     best = runs(word * 40)
-    for first, own in list(stretches([frames_of(best)], SECONDS, 1))[1:]:
+    for first, own in found_in([frames_of(best)], SECONDS, 1)[1:]:
         assert best[first] == 1 or best[first - 1] == 1
         assert len(own) > 0
     # without a boundary anywhere the longest run of blanks
     best = runs([(2, 20), (0, 1), (2, 20), (0, 2)] * 40)
-    for first, _ in list(stretches([frames_of(best)], SECONDS, 1))[1:]:
+    for first, _ in found_in([frames_of(best)], SECONDS, 1)[1:]:
         assert best[first - 1 : first + 1].tolist() == [0, 0]
     # with no quiet frame at all, where a blank is likeliest
     log_probs = frames_of(np.full(1000, 2))
     log_probs[600, 0] = np.log(0.2)
-    assert [first for first, _ in stretches([log_probs], SECONDS, 1)] == [0, 600]
+    assert [first for first, _ in found_in([log_probs], SECONDS, 1)] == [0, 600]
 
 
 def test_silence_of_hours_takes_no_memory_and_is_no_stretch():
     chunk = frames_of(np.zeros(750, np.int64))
     tracemalloc.start()
-    assert list(stretches((chunk.copy() for _ in range(1200)), SECONDS, 1)) == []
+    assert found_in((chunk.copy() for _ in range(1200)), SECONDS, 1) == []
     assert tracemalloc.get_traced_memory()[1] < 2_000_000
     tracemalloc.stop()
-    assert list(stretches([], SECONDS, 1)) == []
+    assert found_in([], SECONDS, 1) == []
 
 
 def test_a_model_that_knows_no_boundary():
     best = runs([(2, 600), (0, 40), (1, 600)])
-    assert [(first, len(own)) for first, own in stretches([frames_of(best)], SECONDS, None)] == [(0, 607), (633, 607)]
+    assert [(first, len(own)) for first, own in found_in([frames_of(best)], SECONDS, None)] == [(0, 607), (633, 607)]
 
 
 def test_span_is_where_somebody_speaks():
@@ -168,6 +174,9 @@ def test_segments_are_the_sentences_between_the_pauses(recognizer, tmp_path):
 
     transcript = recognizer.transcribe(tmp_path / "talk.wav", times=True)
     assert transcript.segments == tuple(found)
+    called = []
+    assert recognizer.transcribe_blocks([sound], times=True, found=called.append).segments == tuple(called)
+    assert [segment.text for segment in called] == texts
     assert transcript.text == " ".join(texts) and transcript.duration == len(sound) / RATE
     assert transcript.words == tuple(word for segment in found for word in segment.words)
     ends = [0.0, *(word.end for word in transcript.words)]
@@ -180,6 +189,21 @@ def test_segments_are_the_sentences_between_the_pauses(recognizer, tmp_path):
             pytest.approx(theirs.start, abs=0.03),
             pytest.approx(theirs.end, abs=0.03),
         )
+
+
+@pytest.mark.parametrize("keywords", [{}, {"beam": 4}])
+def test_a_segment_comes_with_the_window_that_holds_its_pause(package_dir, keywords):
+    recognizer = speechrnn.load(package_dir, threads=1, **keywords)
+    texts, sound = sentences(20), np.concatenate([silence(1), tones("the first"), silence(1)])
+    while len(sound) < 100 * RATE:
+        sound = np.concatenate([sound, tones(texts[len(sound) % 20]), silence(1)])
+    heard = []
+    waits = []
+    for segment in recognizer.segments(sound, RATE, heard=heard.append):
+        waits.append(heard[-1] - segment.end)
+        if len(waits) == 1:
+            assert segment.text == "the first" and heard[-1] < WINDOW_SECONDS + CONTEXT_SECONDS + 2
+    assert len(waits) > 10 and max(waits) < WINDOW_SECONDS + CONTEXT_SECONDS + 2
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -72,11 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"speechrnn {command}: the memory does not suffice", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"speechrnn {command}: {error.filename or 'writing the output'}: {reason(error)}", file=sys.stderr)
+        where = error.filename or ("writing the output" if error.errno else "")  # neither: a library that does not load
+        print(f"speechrnn {command}: {where}{': ' if where else ''}{reason(error)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ImportError) as error:  # Ctrl-C while a compiled module starts becomes its ImportError
         if isinstance(error, ImportError) and not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
+            if not error.name or error.name.startswith("speechrnn"):
+                raise
+            print(f"speechrnn {command}: {error.name}: cannot be imported: {error}: install it again", file=sys.stderr)
+            return 1
         print(f"speechrnn {command}: interrupted", file=sys.stderr)
         return 130
 

@@ -188,10 +188,9 @@ def _log_probs(recognizer: "Recognizer", utterances) -> list["np.ndarray"]:
     began, rate = time.perf_counter(), recognizer.package.sample_rate
     log_probs: list[np.ndarray] = []
     for chunk in chunks(utterances, rate, _say):
-        for (utterance, _), found in zip(
-            chunk, recognizer.acoustic.log_probs([each for _, each in chunk]), strict=True
-        ):
-            check(found, len(recognizer.package.tokenizer), f"utterance {utterance.id}: log-probabilities")
+        names = [f"utterance {utterance.id}" for utterance, _ in chunk]
+        for name, found in zip(names, recognizer.acoustic.log_probs([each for _, each in chunk], names), strict=True):
+            check(found, len(recognizer.package.tokenizer), f"{name}: log-probabilities")
             log_probs.append(found)
     if len(log_probs) < len(utterances):
         raise InputError(

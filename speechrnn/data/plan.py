@@ -25,8 +25,8 @@ def plan(
     a multiple of `world * accumulate`; step s consists of the batches [s * world * accumulate, (s + 1) * world * accumulate), so
     2 processes see what 1 sees with twice the accumulation. The batches of a step are of like lengths, so that no process waits
     long for another. The steps are in random order but for the first, which holds the longest batches: what does not fit in
-    memory fails in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2, arXiv 1512.02595,
-    section 3.2).
+    memory fails in the first second. With `shortest_first` the others come by length (the curriculum of Deep Speech 2, arXiv
+    1512.02595, section 3.2).
 
     Raises:
         InputError: there are fewer utterances than batches in an update.

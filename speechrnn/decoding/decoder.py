@@ -9,7 +9,7 @@ import numpy as np
 from speechrnn.decoding.frames import check
 from speechrnn.decoding.greedy import greedy
 from speechrnn.decoding.priors import discounted
-from speechrnn.errors import InputError
+from speechrnn.errors import InputError, check_count
 from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT, Package
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis
@@ -44,7 +44,7 @@ class Decoder:
 
     Raises:
         InputError: the language model cannot be read or does not belong to the package, a hotword cannot be spelled or is not in
-            the package's lexicon, or a number is less than 1.
+            the package's lexicon, a number is less than 1, or an argument is of another type.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class Decoder:
         nbest: int | None = None,
     ):
         for name, value in (("beam", beam), ("nbest", nbest)):
-            if value is not None and value < 1:
-                raise InputError(f"{name}: expected 1 or more, found {value}")
+            if value is not None:
+                check_count(name, value)
+        if not (lm is None or lm is False or isinstance(lm, str | os.PathLike)):
+            raise InputError(f"lm: expected a language model's file, False or None, found {lm!r}")
         self.package, self.nbest = package, nbest
         self.search: BeamSearch | None = None
         self._prior_weight, self._log_priors = 0.0, np.zeros(0)
@@ -162,5 +164,14 @@ def beam_search(
 
 def _hotword_weights(hotwords: HotwordWeights) -> Mapping[str, float]:
     if isinstance(hotwords, Mapping):
-        return hotwords
-    return dict.fromkeys([hotwords] if isinstance(hotwords, str) else hotwords or (), HOTWORD_WEIGHT)
+        weights = hotwords
+    elif isinstance(hotwords, Iterable | None):
+        weights = dict.fromkeys([hotwords] if isinstance(hotwords, str) else hotwords or (), HOTWORD_WEIGHT)
+    else:
+        raise InputError(f"hotwords: expected words, or a dict with their weights, found {hotwords!r}")
+    for hotword, weight in weights.items():
+        if not isinstance(hotword, str):
+            raise InputError(f"hotwords: expected words, found {hotword!r}")
+        if not isinstance(weight, int | float | np.number):
+            raise InputError(f"hotword {hotword!r}: expected a positive weight, found {weight!r}")
+    return weights

@@ -4,7 +4,7 @@ The acoustic model tells where nobody speaks: its best token is the blank or the
 that holds a boundary, one word has ended and no other begun; and hardly a run of half a second is without (docs/api.md).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import nlargest
 from itertools import chain
 from operator import itemgetter
@@ -26,9 +26,15 @@ def quiet(log_probs: np.ndarray, boundary: int | None) -> np.ndarray:
 
 
 def stretches(
-    chunks: Iterable[np.ndarray], seconds_per_frame: float, boundary: int | None
-) -> Iterator[tuple[int, np.ndarray]]:
+    chunks: Iterable[np.ndarray],
+    seconds_per_frame: float,
+    boundary: int | None,
+    heard: Callable[[], float] = lambda: 0.0,
+) -> Iterator[list[tuple[int, np.ndarray]]]:
     """Log-probabilities (frames, tokens) in chunks of any size, as stretches: the first frame of each, and its frames.
+
+    Each list holds the stretches whose ends a chunk has shown. `heard` tells how many seconds of audio have been read, which
+    may be more than those of the chunks so far, and shows sooner that a recording is long.
 
     A recording of no more than `LONGEST` is one stretch. Of a longer one, a stretch ends in the first pause of `PAUSE`, or
     else in the longest pause of the second half of `LONGEST`. Frames in which nobody speaks are in no
@@ -37,9 +43,10 @@ def stretches(
     longest, pause = round(LONGEST / seconds_per_frame), round(PAUSE / seconds_per_frame)
     first, waiting, is_long = 0, None, False
     for chunk in chain(chunks, [None]):
+        found = []
         if chunk is not None:
             waiting = chunk if waiting is None else np.concatenate([waiting, chunk])
-            is_long = is_long or len(waiting) > longest
+            is_long = is_long or len(waiting) > longest or heard() > LONGEST
         while is_long and len(waiting):
             active = np.flatnonzero(~quiet(waiting, boundary))
             begin = max(int(active[0] if len(active) else len(waiting)) - pause // 2, 0)
@@ -49,10 +56,11 @@ def stretches(
                 end = _best_cut(waiting[longest // 2 : longest], boundary) + longest // 2
             if end is None:
                 break
-            yield first, waiting[:end]
+            found.append((first, waiting[:end]))
             first, waiting = first + end, waiting[end:]
-    if waiting is not None and not (is_long and quiet(waiting, boundary).all()):
-        yield first, waiting
+        if chunk is None and waiting is not None and not (is_long and quiet(waiting, boundary).all()):
+            found.append((first, waiting))
+        yield found
 
 
 def span(log_probs: np.ndarray, seconds_per_frame: float, boundary: int | None, duration: float) -> tuple[float, float]:

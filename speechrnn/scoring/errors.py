@@ -1,15 +1,23 @@
-"""Word and character errors: the Levenshtein alignment of references and hypotheses, counted as Kaldi and jiwer count.
+"""Word and character errors: the Levenshtein alignment of references and hypotheses, by jiwer.
 
-The alignment is of the fewest insertions, deletions and substitutions, each of cost 1, by rapidfuzz, which jiwer uses, too.
+The alignment is of the fewest insertions, deletions and substitutions, each of cost 1.
 Kaldi's compute-wer counts the same number of errors; where several alignments are equally short, the split into the three
-kinds may differ from Kaldi's, not from jiwer's.
+kinds may differ from Kaldi's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jiwer import AlignmentChunk
 
 # One aligned pair of tokens: (reference, hypothesis); None stands for an insertion or a deletion.
 Pair = tuple[str | None, str | None]
+
+
+BATCH = 1000  # utterances in a call of jiwer, which holds a string for each character
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +71,15 @@ def percent(rate: float | None) -> str:
 
 def align_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[list[Pair]]:
     """Align each hypothesis with its reference, word by word. Words are what white space separates."""
-    from rapidfuzz.distance import Levenshtein
+    from jiwer import process_words
 
     alignments = []
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        wanted, found = reference.split(), hypothesis.split()
+    for wanted, found, chunks in _processed(process_words, references, hypotheses):
         pairs: list[Pair] = []
-        for kind, start, end, other_start, other_end in Levenshtein.opcodes(wanted, found).as_list():
-            ours, theirs = wanted[start:end], found[other_start:other_end]
-            if kind == "delete":
-                pairs += [(word, None) for word in ours]
-            elif kind == "insert":
-                pairs += [(None, word) for word in theirs]
-            else:
-                pairs += zip(ours, theirs, strict=True)
+        for chunk in chunks:
+            ours = wanted[chunk.ref_start_idx : chunk.ref_end_idx]
+            theirs = found[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            pairs += zip_longest(ours, theirs)  # one is empty for an insertion or a deletion
         alignments.append(pairs)
     return alignments
 
@@ -105,16 +108,32 @@ def marked(alignment: Sequence[Pair]) -> str:
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
     """The word errors of each utterance; `sum(counts, ErrorCounts())` is the total. Texts are compared as they are."""
-    return [count(alignment) for alignment in align_words(references, hypotheses)]
+    from jiwer import process_words
+
+    return [_counts(*each) for each in _processed(process_words, references, hypotheses)]
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
     """The character errors (code points) of each utterance. One space between words counts, as in jiwer's CER."""
-    from rapidfuzz.distance import Levenshtein
+    from jiwer import process_characters
 
-    counts = []
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        wanted, found = " ".join(reference.split()), " ".join(hypothesis.split())
-        kinds = [kind for kind, _, _ in Levenshtein.editops(wanted, found).as_list()]
-        counts.append(ErrorCounts(kinds.count("insert"), kinds.count("delete"), kinds.count("replace"), len(wanted)))
-    return counts
+    return [_counts(*each) for each in _processed(process_characters, references, hypotheses)]
+
+
+def _processed(
+    process: Callable, references: Sequence[str], hypotheses: Sequence[str]
+) -> Iterator[tuple[list[str], list[str], list["AlignmentChunk"]]]:
+    """The tokens of each reference and hypothesis, and how jiwer aligns them."""
+    if len(references) != len(hypotheses):
+        raise ValueError(f"expected a hypothesis for each of {len(references)} references, found {len(hypotheses)}")
+    for start in range(0, len(references), BATCH):
+        texts = references[start : start + BATCH], hypotheses[start : start + BATCH]
+        # jiwer separates words at the space alone
+        output = process(*([" ".join(text.split()) for text in each] for each in texts))
+        yield from zip(output.references, output.hypotheses, output.alignments, strict=True)
+
+
+def _counts(wanted: Sequence[str], found: Sequence[str], chunks: Sequence["AlignmentChunk"]) -> ErrorCounts:
+    substitutions = sum(chunk.ref_end_idx - chunk.ref_start_idx for chunk in chunks if chunk.type == "substitute")
+    deletions = sum(chunk.ref_end_idx - chunk.ref_start_idx for chunk in chunks if chunk.type == "delete")
+    return ErrorCounts(len(found) - len(wanted) + deletions, deletions, substitutions, len(wanted))

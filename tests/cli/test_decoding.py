@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 import soundfile
-from ambiguous import blend, build_lm, without_tiny, write_dev
+from ambiguous import blend, build_lm, with_a_limit, without_tiny, write_dev
 from conftest import DESCRIPTION, RATE, TOKENS, tones
 
 from speechrnn.cli import main
@@ -131,6 +131,24 @@ def test_evaluate_and_tune_name_the_utterance_of_which_the_model_makes_nan(tone_
         printed = capsys.readouterr()
         message = "utterance u7: log-probabilities: expected numbers, found NaN in 25 of 25 frames"
         assert printed.out == "" and printed.err == f"speechrnn {command}: {message}\n"
+
+
+def test_a_file_that_the_model_cannot_be_run_on_is_named_and_the_others_are_transcribed(
+    transcribe, tone_onnx, tmp_path, lm, capsys
+):
+    write_package(tmp_path / "limited", with_a_limit(tone_onnx, RATE), Tokenizer(TOKENS), DESCRIPTION, "")
+    paths = [tmp_path / name for name in ("a.wav", "b.wav", "long.wav", "c.wav")]
+    for path, text in zip(paths, ("one", "too many", "on and on it goes " * 10, "two"), strict=True):
+        soundfile.write(path, tones(text), RATE)
+    status, out, err = transcribe(tmp_path / "limited", *paths)
+    assert (status, out) == (1, [f"{paths[0]}\tone", f"{paths[3]}\ttwo"])
+    for line, path in zip(err[:2], paths[1:3], strict=True):
+        assert line.startswith(f"speechrnn transcribe: {path}: ONNX Runtime cannot run the model {tmp_path}/limited/")
+        assert "Gather" in line
+    (tmp_path / "dev.jsonl").write_text(json.dumps({"id": "u7", "audio_filepath": "b.wav", "text": "too many"}))
+    for command in ("evaluate", "tune"):
+        assert main([command, str(tmp_path / "limited"), str(tmp_path / "dev.jsonl"), "--lm", str(lm)]) == 1
+        assert "utterance u7: ONNX Runtime cannot run" in capsys.readouterr().err
 
 
 def test_evaluate_records_how_it_decoded(package_dir, tuned, lm, tmp_path, capsys):

@@ -189,6 +189,28 @@ def test_ctrl_c_while_a_module_starts(monkeypatch, capsys):
     assert capsys.readouterr().err == "speechrnn transcribe: interrupted\n"
 
 
+@pytest.mark.parametrize(
+    "error, told",
+    [
+        (
+            ImportError("cannot import name '_C'", name="torch"),
+            "torch: cannot be imported: cannot import name '_C': install it ",
+        ),
+        (OSError("libtorch.so: cannot open shared object file"), "libtorch.so: cannot open shared object file\n"),
+        (OSError(28, "No space left on device"), "writing the output: No space left on device\n"),
+    ],
+)
+def test_a_broken_library_is_not_taken_for_output_that_cannot_be_written(monkeypatch, capsys, error, told):
+    import speechrnn.cli as cli
+
+    def load(command):
+        raise error
+
+    monkeypatch.setattr(cli, "load", load)
+    assert main(["train", "a.yaml"]) == 1
+    assert capsys.readouterr().err.startswith(f"speechrnn train: {told}")
+
+
 @pytest.mark.parametrize("closed, status", [(">&-", 1), ("2>&-", 0)])
 def test_a_stream_that_is_closed_is_no_traceback(closed, status):
     command = f"{shlex.quote(sys.executable)} -m speechrnn models {closed}"

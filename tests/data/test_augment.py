@@ -1,6 +1,7 @@
 """What all augmentation has in common (tests/data/test_augment_kinds.py: what each kind does), and speed perturbation."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from speechrnn.data.augment import (
     SpeedPerturbation,
     StretchConfig,
     SurroundingsConfig,
+    TelephoneConfig,
 )
 from speechrnn.errors import InputError
 from speechrnn.training.config import Config, check_values, read_config
@@ -207,6 +209,38 @@ def test_the_defaults_change_the_speed_alone():
     check_values(config)
     augment = Augmentation(config.augment, RATE)
     assert augment.speed.factors == [0.9, 1.0, 1.1] and not augment.stages
+
+
+@pytest.fixture
+def broken_torchaudio(tmp_path, monkeypatch):
+    """A torchaudio that cannot be imported, as beside a torch that it was not built for."""
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libcudart.so.13: no such\\nlibrary')")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_speed_of_one_needs_no_torchaudio(broken_torchaudio):
+    wave, lengths = augmentation()(padded([99, 98]), torch.tensor([99, 98]), generators(range(2)))
+    assert torch.equal(wave, padded([99, 98])) and lengths.tolist() == [99, 98]
+
+
+@pytest.mark.parametrize(
+    "switch, config",
+    [
+        ("speed", {"speed": FACTORS}),
+        ("reverb", {"reverb": ReverbConfig(1.0)}),
+        ("noise", {"noise": NoiseConfig(1.0)}),
+        ("telephone", {"telephone": TelephoneConfig(1.0)}),
+    ],
+)
+def test_a_torchaudio_that_cannot_be_imported_is_named_with_what_needs_it(broken_torchaudio, switch, config):
+    with pytest.raises(InputError) as caught:
+        augmentation(**config)(padded([999]), torch.tensor([999]), generators([0]))
+    assert str(caught.value).startswith(
+        f"augment.{switch}: expected torchaudio, found that it cannot be imported (libcudart.so.13: no such library): install"
+    )
 
 
 def test_a_speed_too_low_to_resample_is_named():

@@ -103,13 +103,21 @@ def test_what_cannot_be_used(package_dir, tuned, tmp_path):
     for keywords, message in (
         ({"beam": 0}, "beam: expected 1 or more, found 0"),
         ({"nbest": -1}, "nbest: expected 1 or more, found -1"),
+        ({"threads": "2"}, "threads: expected a whole number, found '2'"),
+        ({"beam": "8"}, "beam: expected a whole number, found '8'"),
+        ({"nbest": True}, "nbest: expected a whole number, found True"),
+        ({"hotwords": 5}, "hotwords: expected words, or a dict with their weights, found 5"),
+        ({"hotwords": ["day", 5]}, "hotwords: expected words, found 5"),
+        ({"hotwords": {"day": "1"}}, "hotword 'day': expected a positive weight, found '1'"),
+        ({"lm": True}, "lm: expected a language model's file, False or None, found True"),
+        ({"lm": 1}, "lm: expected a language model's file, False or None, found 1"),
         ({"hotwords": "мир"}, "hotword 'мир': characters outside the alphabet"),
         ({"hotwords": {"day": -1.0}}, "hotword 'day': expected a positive weight"),
         ({"lm": tmp_path / "none.lm"}, "none.lm: expected a language model: No such file"),
         ({"lm": ""}, "expected a language model: No such file"),
     ):
         with pytest.raises(InputError, match=message):
-            speechrnn.load(package_dir, 1, **keywords)
+            speechrnn.load(package_dir, **{"threads": 1, **keywords})
     (tuned / "lm" / "lexicon.txt").write_text("GOOD\nDAY\nNOW\n")
     with pytest.raises(InputError, match="hotword 'SMITH': 'SMITH' is not in the lexicon: .*--no-lm"):
         speechrnn.load(tuned, 1, hotwords="Smith")

@@ -69,7 +69,15 @@ def test_an_alignment_holds_both_texts_in_order(reference, hypothesis):
     assert [found for _, found in alignment if found is not None] == hypothesis.split()
 
 
+def test_many_utterances_are_counted_each_by_itself():
+    references, hypotheses = ["a b"] * 2500, [f"a {'b' if i % 3 else 'c'}" for i in range(2500)]
+    for counts in (word_errors(references, hypotheses), character_errors(references, hypotheses)):
+        assert [each.errors for each in counts] == [int(i % 3 == 0) for i in range(2500)]
+    assert align_words(references, hypotheses)[2499] == [("a", "a"), ("b", "c")]
+
+
 def test_white_space_is_no_error():
+    assert word_errors(["a\u2028b\u00a0c"], ["a b c"]) == [ErrorCounts(reference=3)]
     assert word_errors([" a\t b\n"], ["a b"]) == [ErrorCounts(reference=2)]
     assert character_errors([" a\t b\n"], ["a b"]) == [ErrorCounts(reference=3)]
 
@@ -85,7 +93,7 @@ def test_empty_texts():
 
 
 def test_as_many_hypotheses_as_references():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="a hypothesis for each of 2 references, found 1"):
         word_errors(["a", "b"], ["a"])
 
 

@@ -1,6 +1,8 @@
 """A trained run as a package: the same numbers, the same transcripts, and the facts on its card."""
 
 import json
+import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,17 @@ from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.package import read_package, write_decoder
 from speechrnn.training import export as exports
-from speechrnn.training.checkpoint import read_checkpoint, write_checkpoint
+from speechrnn.training.checkpoint import NAME, read_checkpoint, write_checkpoint
 from speechrnn.training.export import compare, export, find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
 from speechrnn.training.weight_types import DTYPES, INT8_PARTS, int8_rows
+
+
+@pytest.mark.parametrize("command", ["export", "average", "inspect"])
+def test_the_help_names_checkpoints_as_a_run_does(command):
+    text = import_module(f"speechrnn.cli.{command}").__doc__
+    named = {Path(name).name for name in re.findall(r"\S+\.pt", text)} - {"averaged.pt", "step-*.pt"}
+    assert all(NAME.fullmatch(name) for name in named)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def show_package(target: str, audio: str | None, folder: str | None) -> list[Pat
         return []
     package = recognizer.package
     waveform = recognizer.read(audio)
-    log_probs = recognizer.acoustic.log_probs([waveform])[0]
+    log_probs = recognizer.acoustic.log_probs([waveform], [audio])[0]
     transcript = recognizer.decode(log_probs, len(waveform))
     facts = [
         ("recording", audio),

@@ -198,7 +198,7 @@ def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
 
 
 def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
-    """They are run and decoded together. A model that gives NaN for one of them does not spoil the others."""
+    """They are run and decoded together. One that the model fails on, or gives NaN for, does not spoil the others."""
     from speechrnn.decoding.frames import check
 
     if job.stopped.is_set():
@@ -208,11 +208,15 @@ def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
     recognizer = job.recognizer
     owners = [i for i, sound in enumerate(sounds) for _ in sound.waveforms]
     waveforms = [waveform for sound in sounds for waveform in sound.waveforms]
-    all_log_probs = recognizer.acoustic.log_probs(waveforms)
+    names = [sounds[owner].recording.name for owner in owners]
+    try:
+        all_log_probs = recognizer.acoustic.log_probs(waveforms, names)
+    except InputError as error:
+        return [error] if len(sounds) == 1 else [_run(job, [sound])[0] for sound in sounds]
     errors: dict[int, InputError] = {}
-    for owner, log_probs in zip(owners, all_log_probs, strict=True):
+    for owner, name, log_probs in zip(owners, names, all_log_probs, strict=True):
         try:
-            check(log_probs, len(recognizer.package.tokenizer), f"{sounds[owner].recording.name}: log-probabilities")
+            check(log_probs, len(recognizer.package.tokenizer), f"{name}: log-probabilities")
         except InputError as error:
             errors[owner] = error
     good = [n for n, owner in enumerate(owners) if owner not in errors]
@@ -228,41 +232,27 @@ def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
 
 def _run_long(job: Job, sound: Sound) -> Result:
     """A long recording, as it is read; its channels one after another."""
-    length = sound.recording.duration or _claimed_seconds(sound.source)
+    recording, rate = sound.recording, job.recognizer.package.sample_rate
+    length = recording.duration or _claimed_seconds(sound.source)
     transcripts: list[Transcript] = []
 
     def heard(seconds: float) -> None:
         if job.stopped.is_set():
-            raise InputError(f"{sound.recording.name}: stopped")
+            raise InputError(f"{recording.name}: stopped")
         share = (len(transcripts) + min(seconds / length, 1.0)) / len(sound.channels)
-        job.heard(sound.recording, share, seconds)
+        job.heard(recording, share, seconds)
 
     try:
         for channel in sound.channels:
-            transcripts.append(_run_long_channel(job, sound, channel, heard))
+            blocks = audio_blocks(
+                sound.source, rate, channel=channel, offset=recording.offset, duration=recording.duration
+            )
+            transcripts.append(
+                job.recognizer.transcribe_blocks(blocks, recording.name, times=job.times, heard=heard, found=job.found)
+            )
     except InputError as error:
         return error
     return transcripts
-
-
-def _run_long_channel(job: Job, sound: Sound, channel: int | None, heard: Callable[[float], None]) -> Transcript:
-    recognizer, recording = job.recognizer, sound.recording
-    stretch = {"channel": channel, "offset": recording.offset, "duration": recording.duration}
-    if job.found is None:
-        blocks = audio_blocks(sound.source, recognizer.package.sample_rate, **stretch)
-        return recognizer.transcribe_blocks(blocks, recording.name, times=job.times, heard=heard)
-    duration = 0.0
-
-    def count(seconds: float) -> None:
-        nonlocal duration
-        duration = seconds
-        heard(seconds)
-
-    segments = []
-    for segment in recognizer.segments(sound.source, times=job.times, heard=count, **stretch):
-        segments.append(segment)
-        job.found(segment)
-    return Transcript(" ".join(segment.text for segment in segments), duration, segments=tuple(segments))
 
 
 def _claimed_seconds(source: Source) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from speechrnn.data.augment.recordings import Recordings
+from speechrnn.data.augment.torch_audio import torchaudio
 
 LOWEST = 20.0  # Hz; the spectrum is flat below: what no filter bank hears would else take most of brown noise's energy
 
@@ -39,8 +40,7 @@ class Noise(nn.Module):
         self, waveform: Tensor, lengths: Tensor, generators: Sequence[np.random.Generator]
     ) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,) on the CPU, and a generator an utterance -> the same shapes."""
-        from torchaudio.functional import add_noise
-
+        functional = torchaudio("functional", "augment.noise", "augment.noise.probability=0")
         rows = np.flatnonzero([generator.random() < self.config.probability for generator in generators])
         if not len(rows):
             return waveform, lengths
@@ -49,7 +49,7 @@ class Noise(nn.Module):
         noise = self.noise(chosen, lengths[rows].tolist(), waveform.device)
         index = torch.from_numpy(rows).to(waveform.device, non_blocking=True)
         speech = waveform[index, : noise.shape[1]]
-        noisy = add_noise(speech, noise, snr.to(waveform.device, non_blocking=True))
+        noisy = functional.add_noise(speech, noise, snr.to(waveform.device, non_blocking=True))
         silent = (noise == 0).all(dim=1, keepdim=True)  # digital silence has no SNR
         result = waveform.clone()
         result[index, : noise.shape[1]] = torch.where(silent, speech, noisy)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from speechrnn.data.augment.noise import device_generator
 from speechrnn.data.augment.recordings import Recordings
+from speechrnn.data.augment.torch_audio import torchaudio
 from speechrnn.nn.front_end import frame_mask
 
 FFT_STEP = 4096  # samples; transforms of a multiple of it are up to 6 times faster than of any length
@@ -45,8 +46,7 @@ class Reverberation(nn.Module):
 
         What rings on after the end of an utterance is cut off.
         """
-        from torchaudio.functional import fftconvolve
-
+        functional = torchaudio("functional", "augment.reverb", "augment.reverb.probability=0")
         rows = np.flatnonzero([generator.random() < self.config.probability for generator in generators])
         if not len(rows):
             return waveform, lengths
@@ -59,7 +59,7 @@ class Reverberation(nn.Module):
         index = torch.from_numpy(rows).to(waveform.device, non_blocking=True)
         dry = waveform[index, :samples]
         missing = -(samples + responses.shape[1] - 1) % FFT_STEP
-        wet = fftconvolve(dry, nn.functional.pad(responses, (0, missing)))[:, direct : direct + samples]
+        wet = functional.fftconvolve(dry, nn.functional.pad(responses, (0, missing)))[:, direct : direct + samples]
         wet = wet * frame_mask(lengths[rows].to(waveform.device, non_blocking=True), samples)
         energy = wet.square().sum(dim=1, keepdim=True).clamp(min=torch.finfo(wet.dtype).tiny)
         result = waveform.clone()

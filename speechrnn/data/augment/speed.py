@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from speechrnn.data.augment.torch_audio import torchaudio
 from speechrnn.errors import InputError
 from speechrnn.nn.front_end import frame_mask
 
@@ -17,14 +18,12 @@ class SpeedPerturbation(nn.Module):
 
     def __init__(self, factors: Sequence[float]):
         super().__init__()
-        from torchaudio.transforms import Resample
-
         self.factors = list(factors)
         self.ratios = [Fraction(factor).limit_denominator(100) for factor in factors]
         if not all(self.ratios):
             raise InputError(f"augment.speed: expected factors of 0.01 or more, found {min(factors)}")
         # speed 11/10: 11 samples become 10
-        self.resamplers = nn.ModuleList(Resample(r.numerator, r.denominator) for r in self.ratios)
+        self.resamplers = nn.ModuleList(_resampler(ratio) for ratio in self.ratios)
 
     def forward(self, waveform: Tensor, lengths: Tensor, choice: np.ndarray) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,), and for each utterance the index of its factor -> the same with other lengths.
@@ -46,6 +45,13 @@ class SpeedPerturbation(nn.Module):
         for rows, resampled in groups:
             output[rows, : resampled.shape[1]] = resampled[:, : output.shape[1]]
         return output * frame_mask(changed.to(waveform.device), output.shape[1]), changed
+
+
+def _resampler(ratio: Fraction) -> nn.Module:
+    if ratio == 1:
+        return nn.Identity()
+    transforms = torchaudio("transforms", "augment.speed", "augment.speed=[1.0]")
+    return transforms.Resample(ratio.numerator, ratio.denominator)
 
 
 def steps_between(low: float, high: float) -> list[float]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speechrnn.data.augment.torch_audio import torchaudio
 from speechrnn.errors import InputError
 
 RATE = 8000  # Hz, of the telephone network
@@ -60,12 +61,11 @@ class Telephone(nn.Module):
 
     def call(self, waveform: Tensor) -> Tensor:
         """(batch, samples) in [-1, 1] -> the same, through the telephone; what is louder is clipped, as it is there."""
-        from torchaudio.functional import mu_law_decoding, mu_law_encoding
-
+        functional = torchaudio("functional", "augment.telephone", "augment.telephone.probability=0")
         half = self.down.shape[-1] // 2
         longer = F.pad(waveform, (0, 2 * half))  # the filters ring beyond an utterance's end, in a batch and alone
         narrow = F.conv1d(longer[:, None], self.down, stride=self.factor, padding=half).clamp(-1, 1)
-        narrow = mu_law_decoding(mu_law_encoding(narrow, CODES), CODES)
+        narrow = functional.mu_law_decoding(functional.mu_law_encoding(narrow, CODES), CODES)
         wide = F.conv_transpose1d(narrow, self.up, stride=self.factor, padding=half)[:, 0]
         return wide[:, : waveform.shape[1]]
 
