@@ -44,6 +44,7 @@ ORDER = (
     "package",
     "package_cache",
     "acoustic",
+    "lm",
     "decoding",
     "recognizer",
     "writers",

@@ -29,7 +29,7 @@ from speechrnn.text import Tokenizer
 from speechrnn.transcript import Hypothesis
 
 if TYPE_CHECKING:
-    from speechrnn.decoding.ngram import NgramModel
+    from speechrnn.lm.ngram import NgramModel
 
 BATCH = 32  # utterances at a time: 1 takes four times as long a frame, 16 a tenth longer, 64 save nothing more
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speechrnn.decoding.backoff import END, SPECIAL, START
-from speechrnn.decoding.ngram_counts import Text
+from speechrnn.lm.backoff import END, SPECIAL, START
+from speechrnn.lm.ngram_counts import Text
 
 MOST_PHONES = 2  # of a letter: X is K S. Words with more, all abbreviations in English, are left out
 ITERATIONS = 8  # of EM: the likelihood of the 126,000 words of cmudict rises by 0.2 % in the last

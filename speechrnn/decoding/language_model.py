@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from speechrnn.decoding.lexicon import Lexicon
-from speechrnn.decoding.ngram import NgramModel
 from speechrnn.errors import InputError
+from speechrnn.lm.ngram import NgramModel
 from speechrnn.manifest import write_atomically
 from speechrnn.package import Package
 from speechrnn.text import Tokenizer, normaliser

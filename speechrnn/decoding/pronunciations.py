@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.decoding.backoff import END, SPECIAL
-from speechrnn.decoding.entropy_pruning import prune
 from speechrnn.decoding.graphones import SEPARATOR, graphone_text
-from speechrnn.decoding.kneser_ney import estimate
-from speechrnn.decoding.ngram import NgramModel
-from speechrnn.decoding.ngram_counts import count, read_sentences
 from speechrnn.errors import InputError
+from speechrnn.lm.backoff import END, SPECIAL
+from speechrnn.lm.entropy_pruning import prune
+from speechrnn.lm.kneser_ney import estimate
+from speechrnn.lm.ngram import NgramModel
+from speechrnn.lm.ngram_counts import count, read_sentences
 from speechrnn.package import LEXICON, Package
 from speechrnn.text import Pronunciations, Tokenizer, read_pronunciations
 from speechrnn.text import normaliser as normaliser_of

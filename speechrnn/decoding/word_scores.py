@@ -8,7 +8,7 @@ from speechrnn.decoding.lexicon import ROOT, Lexicon
 from speechrnn.decoding.prefixes import Prefixes
 
 if TYPE_CHECKING:
-    from speechrnn.decoding.ngram import NgramModel
+    from speechrnn.lm.ngram import NgramModel
 
 UNKNOWN, END = 0, 2  # ids of <unk> and </s> in every language model
 

@@ -12,8 +12,8 @@ from speechrnn.decoding.beam import BeamSearch
 from speechrnn.decoding.greedy import greedy
 from speechrnn.decoding.hotwords import Hotwords
 from speechrnn.decoding.lexicon import Lexicon
-from speechrnn.decoding.ngram import NgramModel
 from speechrnn.errors import InputError
+from speechrnn.lm.ngram import NgramModel
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, raw
 
 LETTERS = Tokenizer([BLANK, BOUNDARY, "a", "b"])

@@ -6,8 +6,8 @@ from conftest import RATE
 
 import speechrnn
 from speechrnn.decoding.language_model import read_language_model, write_packaged
-from speechrnn.decoding.ngram import NgramModel
 from speechrnn.errors import InputError
+from speechrnn.lm.ngram import NgramModel
 from speechrnn.package import read_package, write_decoder
 
 WEIGHTS = {"method": "beam", "beam": 12, "lm_weight": 0.7, "word_bonus": 1.5, "unknown_penalty": 4.0}

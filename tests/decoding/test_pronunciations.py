@@ -11,9 +11,9 @@ import pytest
 
 from speechrnn.decoding import graphones, pronunciations
 from speechrnn.decoding.graphones import graphone_text
-from speechrnn.decoding.ngram import NgramModel
 from speechrnn.decoding.pronunciations import Pronouncer, read_dictionary
 from speechrnn.errors import InputError
+from speechrnn.lm.ngram import NgramModel
 
 DICTIONARY = """;;; a comment
 read R EH1 D # the past

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from arpa_models import Definition, random_arpa
 
-from speechrnn.decoding.arpa import read_arpa, write_arpa
 from speechrnn.errors import InputError
+from speechrnn.lm.arpa import read_arpa, write_arpa
 
 MODEL = """made by hand
 

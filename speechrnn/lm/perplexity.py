@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechrnn.decoding.backoff import END, UNKNOWN
-from speechrnn.decoding.ngram import NgramModel
+from speechrnn.lm.backoff import END, UNKNOWN
+from speechrnn.lm.ngram import NgramModel
 
 SENTENCES = 10_000  # scored at once: a few megabytes
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speechrnn.decoding.backoff import IMPOSSIBLE, START, BackoffTables, Table
-from speechrnn.decoding.ngram_counts import Counts
+from speechrnn.lm.backoff import IMPOSSIBLE, START, BackoffTables, Table
+from speechrnn.lm.ngram_counts import Counts
 
 # For texts too small to tell the discounts, in which no n-gram stands 1, 2, 3 or 4 times: halves, as KenLM falls back to.
 FALLBACK = (0.5, 1.0, 1.5)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speechrnn.decoding.backoff import BackoffTables, Table
+from speechrnn.lm.backoff import BackoffTables, Table
 
 
 def prune(model: BackoffTables, frequencies: Sequence[np.ndarray], threshold: float) -> BackoffTables:

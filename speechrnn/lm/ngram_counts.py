@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechrnn.decoding.backoff import END, SPECIAL, START, UNKNOWN
 from speechrnn.errors import InputError, reason
+from speechrnn.lm.backoff import END, SPECIAL, START, UNKNOWN
 from speechrnn.manifest import read_manifest
 
 OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}  # by the file's first bytes
@@ -129,7 +129,7 @@ def limit(text: Text, vocabulary: Iterable[str] | None = None, most_frequent: in
 
 @dataclass
 class Counts:
-    """The n-grams of one length that stand in a text, sorted by (context, word) as in `speechrnn.decoding.backoff.Table`.
+    """The n-grams of one length that stand in a text, sorted by (context, word) as in `speechrnn.lm.backoff.Table`.
 
     `suffixes` (n,) are the indices of the n-grams without their first word in the table below; `counts` (n,) how often each
     stands in the text; `starting` (n,) whether its first word is <s>.

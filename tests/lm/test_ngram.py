@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from arpa_models import LETTERS, Definition, random_arpa
 
-from speechrnn.decoding.arpa import read_arpa
-from speechrnn.decoding.ngram import LEVELS, NgramModel, _quantise
-from speechrnn.decoding.ngram_hash import HashTable, build_stretch, key_of
 from speechrnn.errors import InputError
+from speechrnn.lm.arpa import read_arpa
+from speechrnn.lm.ngram import LEVELS, NgramModel, _quantise
+from speechrnn.lm.ngram_hash import HashTable, build_stretch, key_of
 
 ORDERS = (1, 2, 3, 4, 5)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechrnn.decoding.backoff import IMPOSSIBLE, SPECIAL, BackoffTables, Table
 from speechrnn.errors import InputError, reason
+from speechrnn.lm.backoff import IMPOSSIBLE, SPECIAL, BackoffTables, Table
 from speechrnn.manifest import write_atomically
 
 LN10 = float(np.log(10))

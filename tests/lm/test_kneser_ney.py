@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechrnn.decoding.arpa import read_arpa
-from speechrnn.decoding.backoff import BackoffTables
-from speechrnn.decoding.entropy_pruning import prune
-from speechrnn.decoding.kneser_ney import FALLBACK, adjusted_counts, discounts, estimate
-from speechrnn.decoding.ngram import NgramModel
-from speechrnn.decoding.ngram_counts import count, encode, limit, read_sentences
-from speechrnn.decoding.perplexity import measure
 from speechrnn.errors import InputError
+from speechrnn.lm.arpa import read_arpa
+from speechrnn.lm.backoff import BackoffTables
+from speechrnn.lm.entropy_pruning import prune
+from speechrnn.lm.kneser_ney import FALLBACK, adjusted_counts, discounts, estimate
+from speechrnn.lm.ngram import NgramModel
+from speechrnn.lm.ngram_counts import count, encode, limit, read_sentences
+from speechrnn.lm.perplexity import measure
 from speechrnn.text import raw
 
 IRSTLM = shutil.which("tlm") or shutil.which("/usr/lib/irstlm/bin/tlm")

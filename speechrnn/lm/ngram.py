@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from speechrnn.decoding.arpa import read_arpa
-from speechrnn.decoding.backoff import END, START, UNKNOWN, BackoffTables
-from speechrnn.decoding.ngram_hash import CELLS, HashTable, Stretch, build_stretch, key_of
 from speechrnn.errors import InputError, reason
+from speechrnn.lm.arpa import read_arpa
+from speechrnn.lm.backoff import END, START, UNKNOWN, BackoffTables
+from speechrnn.lm.ngram_hash import CELLS, HashTable, Stretch, build_stretch, key_of
 from speechrnn.manifest import write_atomically
 
 MAGIC = b"speechrnn n-gram\n"
