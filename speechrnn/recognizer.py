@@ -203,7 +203,7 @@ class Recognizer:
         package, normalise = self.package, normaliser(self.package.normaliser)
         words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
         if package.tokenizer.has_phones:
-            from speechrnn.decoding.pronunciations import with_words
+            from speechrnn.pronunciation.pronunciations import with_words
 
             package = with_words(package, [part for _, spoken in words for part in spoken.split()])
         for written, spoken in words:

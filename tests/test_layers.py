@@ -45,6 +45,7 @@ ORDER = (
     "package_cache",
     "acoustic",
     "lm",
+    "pronunciation",
     "decoding",
     "recognizer",
     "writers",

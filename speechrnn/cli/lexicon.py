@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.decoding.pronunciations import Pronouncer, read_dictionary
     from speechrnn.manifest import write_atomically
+    from speechrnn.pronunciation.pronunciations import Pronouncer, read_dictionary
 
     dictionary = read_dictionary(args.dictionary, args.normaliser)
     words = _words(args.words, normaliser(args.normaliser))

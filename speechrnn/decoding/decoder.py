@@ -76,7 +76,7 @@ class Decoder:
         weights = _hotword_weights(hotwords)
         favoured = [word for hotword in weights for word in normalise(hotword).split()]
         if package.tokenizer.has_phones and favoured:
-            from speechrnn.decoding.pronunciations import with_words
+            from speechrnn.pronunciation.pronunciations import with_words
 
             package = with_words(package, favoured)
         model = None

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.decoding.graphones import SEPARATOR, graphone_text
 from speechrnn.errors import InputError
 from speechrnn.lm.backoff import END, SPECIAL
 from speechrnn.lm.entropy_pruning import prune
@@ -22,6 +21,7 @@ from speechrnn.lm.kneser_ney import estimate
 from speechrnn.lm.ngram import NgramModel
 from speechrnn.lm.ngram_counts import count, read_sentences
 from speechrnn.package import LEXICON, Package
+from speechrnn.pronunciation.graphones import SEPARATOR, graphone_text
 from speechrnn.text import Pronunciations, Tokenizer, read_pronunciations
 from speechrnn.text import normaliser as normaliser_of
 

@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from speechrnn.decoding import graphones, pronunciations
-from speechrnn.decoding.graphones import graphone_text
-from speechrnn.decoding.pronunciations import Pronouncer, read_dictionary
 from speechrnn.errors import InputError
 from speechrnn.lm.ngram import NgramModel
+from speechrnn.pronunciation import graphones, pronunciations
+from speechrnn.pronunciation.graphones import graphone_text
+from speechrnn.pronunciation.pronunciations import Pronouncer, read_dictionary
 
 DICTIONARY = """;;; a comment
 read R EH1 D # the past
