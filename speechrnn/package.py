@@ -45,7 +45,7 @@ class Package:
     `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
     `normaliser` is what the training texts went through, `output_case` what transcripts go through. `decoder` holds the
     `method`, greedy or beam, and optionally the `beam`'s width, `lm_weight`, `word_bonus` and `unknown_penalty` of the beam
-    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.decoding.confidence`).
+    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.alignment.confidence`).
     """
 
     format: int
@@ -75,7 +75,7 @@ class Package:
 
     @property
     def calibration(self) -> tuple[float, float]:
-        """What confidences of words go through; see `speechrnn.decoding.confidence`. (1, 0) leaves them as they are."""
+        """What confidences of words go through; see `speechrnn.alignment.confidence`. (1, 0) leaves them as they are."""
         a, b = self.decoder.get("confidence", (1.0, 0.0))
         return a, b
 

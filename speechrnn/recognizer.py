@@ -9,9 +9,9 @@ from typing import overload
 import numpy as np
 
 from speechrnn.acoustic import AcousticModel
+from speechrnn.alignment.pauses import LONGEST, join, span, stretches
 from speechrnn.audio import Source, audio_blocks, read_audio, source_name
 from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
-from speechrnn.decoding.pauses import LONGEST, join, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
@@ -198,7 +198,7 @@ class Recognizer:
             InputError: the recording cannot be used, a word has a letter that the model lacks, or the text is longer than the
                 recording can hold.
         """
-        from speechrnn.decoding.alignment import align_words
+        from speechrnn.alignment.viterbi import align_words
 
         package, normalise = self.package, normaliser(self.package.normaliser)
         words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
@@ -266,7 +266,7 @@ class Recognizer:
 
     def _words(self, log_probs: np.ndarray, found: Hypothesis, duration: float) -> tuple[Word, ...]:
         """The words of a hypothesis with their times, spelled as the search spelled them."""
-        from speechrnn.decoding.alignment import align_words
+        from speechrnn.alignment.viterbi import align_words
 
         package = self.package
         boundary = self._boundary

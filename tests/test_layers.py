@@ -47,6 +47,7 @@ ORDER = (
     "lm",
     "pronunciation",
     "decoding",
+    "alignment",
     "recognizer",
     "writers",
     "scoring",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import speechrnn
-from speechrnn.decoding.alignment import LEAD, TAIL
+from speechrnn.alignment.viterbi import LEAD, TAIL
 from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.package import write_decoder, write_package

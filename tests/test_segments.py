@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speechrnn
-from speechrnn.decoding.pauses import LONGEST, PAUSE, join, quiet, span, stretches
+from speechrnn.alignment.pauses import LONGEST, PAUSE, join, quiet, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY
 from speechrnn.transcript import Hypothesis

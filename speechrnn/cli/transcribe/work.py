@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speechrnn.alignment.pauses import LONGEST
 from speechrnn.audio import Source, Steady, audio_blocks, channels_of, read_audio, source_name
 from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
 from speechrnn.cli.transcribe.tasks import Task, ahead, tasks
-from speechrnn.decoding.pauses import LONGEST
 from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from speechrnn.decoding.confidence import RAW, Calibration, calibrated, geometric_means
+from speechrnn.alignment.confidence import RAW, Calibration, calibrated, geometric_means
 from speechrnn.errors import InputError
 from speechrnn.text import Tokenizer
 from speechrnn.transcript import Word
@@ -45,7 +45,7 @@ def align_words(
         tokenizer: spells the words.
         seconds_per_frame: of the model.
         duration: of the audio, in seconds.
-        calibration: what raw confidences go through; see `speechrnn.decoding.confidence`.
+        calibration: what raw confidences go through; see `speechrnn.alignment.confidence`.
         spellings: the token ids of each word; None spells them with the tokenizer.
 
     Raises:

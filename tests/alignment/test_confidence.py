@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechrnn.decoding.confidence import (
+from speechrnn.alignment.confidence import (
     CLOSEST,
     PRIOR,
     RAW,

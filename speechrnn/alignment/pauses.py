@@ -11,7 +11,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from speechrnn.decoding.alignment import LEAD, TAIL
+from speechrnn.alignment.viterbi import LEAD, TAIL
 from speechrnn.transcript import Hypothesis
 
 BLANK = 0

@@ -10,8 +10,8 @@ from conftest import TOKENS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechrnn.decoding import alignment
-from speechrnn.decoding.alignment import LEAD, TAIL, align, align_words
+from speechrnn.alignment import viterbi
+from speechrnn.alignment.viterbi import LEAD, TAIL, align, align_words
 from speechrnn.errors import InputError
 from speechrnn.text import Tokenizer
 
@@ -51,14 +51,14 @@ def tasks(draw):
 
 
 @settings(deadline=None, max_examples=300)
-@given(tasks(), st.sampled_from([1, 2, 3, 7, alignment.BLOCK]))
+@given(tasks(), st.sampled_from([1, 2, 3, 7, viterbi.BLOCK]))
 def test_equals_torchaudio(task, block):
     import torch
     import torchaudio
 
     log_probs, ids = task
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alignment, "BLOCK", block)
+        patch.setattr(viterbi, "BLOCK", block)
         path = align(log_probs, ids)
     theirs, _ = torchaudio.functional.forced_align(torch.from_numpy(log_probs)[None], torch.tensor([ids]).int())
     theirs = theirs[0].numpy()
@@ -197,7 +197,7 @@ def test_times_are_inside_the_audio_in_order_and_not_empty(words, spare, part, s
 HOUR = """
 import resource, time
 import numpy as np
-from speechrnn.decoding.alignment import align
+from speechrnn.alignment.viterbi import align
 random = np.random.default_rng(0)
 log_probs = np.log(random.dirichlet(np.full(30, 0.1), 90_000).astype(np.float32) + 1e-9)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
