@@ -32,9 +32,9 @@ FRAME_RATE = 25  # frames a second, of synthetic log-probabilities
 
 
 def ours(job):
-    from speechrnn.decoding.beam import BeamSearch
-    from speechrnn.decoding.lexicon import Lexicon
     from speechrnn.lm.ngram import NgramModel
+    from speechrnn.search.beam import BeamSearch
+    from speechrnn.search.lexicon import Lexicon
     from speechrnn.text import Tokenizer
 
     tokenizer = Tokenizer(job["tokens"])
@@ -260,8 +260,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
 
-    from speechrnn.decoding.greedy import greedy
     from speechrnn.scoring.errors import align_words
+    from speechrnn.search.greedy import greedy
 
     with tempfile.TemporaryDirectory() as folder:
         references, log_probs, seconds, tokenizer, words = prepare(args, Path(folder))

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.audio import read_audio
-from speechrnn.decoding.greedy import greedy
 from speechrnn.manifest import read_manifest
 from speechrnn.recognizer import CASES, Recognizer
+from speechrnn.search.greedy import greedy
 from speechrnn.training.export import export
 
 

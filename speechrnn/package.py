@@ -4,7 +4,7 @@ model.onnx     waveform in, log-probabilities out; see `speechrnn.acoustic`
 tokens.txt     the tokenizer: "token id" a line
 lexicon.txt    of a model whose tokens are phones: how words are pronounced, "WORD P H O N E S" a line
 model.json     what `Package` holds, under the same names
-lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.decoding.language_model`
+lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.search.language_model`
 MODEL_CARD.md  data, licences, figures, limits
 """
 
@@ -34,7 +34,7 @@ OUTPUT_CASES = ("lower", "upper", "as_is")
 METHODS = ("greedy", "beam")
 # What else the decoder's description may hold, and the least that each may be.
 WEIGHTS = {"beam": 1, "lm_weight": 0.0, "word_bonus": float("-inf"), "unknown_penalty": 0.0}
-# Likewise, both or neither: how much of the label priors is taken away, and those (see `speechrnn.decoding.priors`).
+# Likewise, both or neither: how much of the label priors is taken away, and those (see `speechrnn.search.priors`).
 PRIORS = PRIOR_WEIGHT, LOG_PRIORS = "prior_weight", "log_priors"
 
 

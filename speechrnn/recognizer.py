@@ -11,10 +11,10 @@ import numpy as np
 from speechrnn.acoustic import AcousticModel
 from speechrnn.alignment.pauses import LONGEST, join, span, stretches
 from speechrnn.audio import Source, audio_blocks, read_audio, source_name
-from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.errors import InputError
 from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
+from speechrnn.search.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
@@ -29,7 +29,7 @@ class Recognizer:
     Args:
         name_or_path: a package's directory, its address, or the name of a bundled or fetched one; None is the default package.
         threads: how many CPU threads to use; None leaves it to ONNX Runtime.
-        lm, hotwords, beam, nbest: how texts are found; see `speechrnn.decoding.decoder.Decoder`.
+        lm, hotwords, beam, nbest: how texts are found; see `speechrnn.search.decoder.Decoder`.
 
     Raises:
         InputError: there is no such package, or it cannot be used, or not with these.

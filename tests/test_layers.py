@@ -32,8 +32,8 @@ TRAINING = (
     "cli.tune",
 )
 
-# A module imports only what stands above it. A package stands for all of its modules; `decoding` and `scoring` need
-# nothing of each other. Training may use everything that recognises but the command line.
+# A module imports only what stands above it. A package stands for all of its modules. Training may use everything that
+# recognises but the command line.
 ORDER = (
     "errors",
     "normalisers",
@@ -46,7 +46,7 @@ ORDER = (
     "acoustic",
     "lm",
     "pronunciation",
-    "decoding",
+    "search",
     "alignment",
     "recognizer",
     "writers",

@@ -20,9 +20,9 @@ from hypothesis.extra.numpy import arrays
 
 import speechrnn
 from speechrnn.alignment.viterbi import LEAD, TAIL
-from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.package import write_decoder, write_package
+from speechrnn.search.greedy import greedy
 from speechrnn.text import Tokenizer
 
 

@@ -54,7 +54,7 @@ def command_line(args: argparse.Namespace) -> list[str]:
 
 
 def _hotwords(text: str | None, weight: float | None) -> dict[str, float] | None:
-    from speechrnn.decoding.decoder import HOTWORD_WEIGHT
+    from speechrnn.search.decoder import HOTWORD_WEIGHT
 
     if text is None:
         if weight is not None:

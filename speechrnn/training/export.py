@@ -11,13 +11,13 @@ import torch
 
 from speechrnn.acoustic import WINDOW_SECONDS, AcousticModel
 from speechrnn.audio import read_audio
-from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
 from speechrnn.package import CHARACTERS, FORMAT, PHONES, read_package, write_package
 from speechrnn.package_cache import find_package
+from speechrnn.search.greedy import greedy
 from speechrnn.text import BOUNDARY, Tokenizer, read_pronunciations
 from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
 from speechrnn.training.config import Config, config_from_dict

@@ -16,8 +16,8 @@ from PIL import Image
 
 from speechrnn.cli import main
 from speechrnn.cli.inspect import MAX_SECONDS
-from speechrnn.decoding.greedy import greedy
 from speechrnn.scoring.report.pictures import log_mel
+from speechrnn.search.greedy import greedy
 from speechrnn.training.pictures import emissions
 
 

@@ -10,10 +10,10 @@ from tiny_runs import best, last, tiny, tone_corpus
 
 import speechrnn
 from speechrnn.audio import read_audio
-from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import read_manifest
 from speechrnn.package import read_package, write_decoder
+from speechrnn.search.greedy import greedy
 from speechrnn.training import export as exports
 from speechrnn.training.checkpoint import read_checkpoint, write_checkpoint
 from speechrnn.training.export import compare, export, find_checkpoint, load_model

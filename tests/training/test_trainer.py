@@ -12,11 +12,11 @@ from conftest import RATE
 from tiny_runs import STILL, best, last, log, restless, tiny, tone_corpus, unlike
 
 from speechrnn.data.plan import padding_share
-from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
+from speechrnn.search.greedy import greedy
 from speechrnn.training.checkpoint import Checkpoints, averaged, read_checkpoint, write_checkpoint
 from speechrnn.training.config import AugmentConfig
 from speechrnn.training.data import model_frames

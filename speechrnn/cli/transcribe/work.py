@@ -199,7 +199,7 @@ def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
 
 def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
     """They are run and decoded together. A model that gives NaN for one of them does not spoil the others."""
-    from speechrnn.decoding.frames import check
+    from speechrnn.search.frames import check
 
     if job.stopped.is_set():
         return [InputError("stopped") for _ in sounds]

@@ -1,7 +1,7 @@
 """A language model with the words that a search may spell: of a file, or of the folder `lm/` of a model package.
 
 ngram.lm     the n-gram model, in the binary form or as ARPA
-lexicon.txt  optional: the only words that may come, a word a line (see `speechrnn.decoding.lexicon`); without it any may
+lexicon.txt  optional: the only words that may come, a word a line (see `speechrnn.search.lexicon`); without it any may
 """
 
 import os
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.decoding.lexicon import Lexicon
 from speechrnn.errors import InputError
 from speechrnn.lm.ngram import NgramModel
 from speechrnn.manifest import write_atomically
 from speechrnn.package import Package
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import Tokenizer, normaliser
 
 NGRAM, LEXICON = "ngram.lm", "lexicon.txt"

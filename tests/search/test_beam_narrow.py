@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_beam import LETTERS, PHONES, WEIGHTS, Bigrams
 
-from speechrnn.decoding import beam as beam_module
-from speechrnn.decoding.beam import BeamSearch
-from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.search import beam as beam_module
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.lexicon import Lexicon
 
 
 def speech(seed, length=120):

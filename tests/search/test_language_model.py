@@ -6,9 +6,9 @@ import pytest
 from ambiguous import TEXT, build_lm
 
 import speechrnn
-from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
 from speechrnn.errors import InputError
 from speechrnn.package import read_package, write_decoder
+from speechrnn.search.language_model import read_language_model, read_packaged, write_packaged
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechrnn.decoding.lexicon import LONGEST, ROOT, Lexicon
 from speechrnn.errors import InputError
+from speechrnn.search.lexicon import LONGEST, ROOT, Lexicon
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, upper
 
 LETTERS = Tokenizer([BLANK, BOUNDARY, *"ABC"])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from speechrnn.decoding.beam import BeamSearch
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.lexicon import Lexicon
 from speechrnn.errors import InputError
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, upper
 
 LETTERS = Tokenizer([BLANK, BOUNDARY, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import speechrnn
-from speechrnn.decoding.priors import discounted, log_priors
 from speechrnn.errors import InputError
 from speechrnn.package import read_package
+from speechrnn.search.priors import discounted, log_priors
 
 
 def random_log_probs(frames, seed):

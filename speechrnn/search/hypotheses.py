@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.lexicon import ROOT
-from speechrnn.decoding.prefixes import Prefixes
-from speechrnn.decoding.word_scores import WordScores
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.lexicon import ROOT
+from speechrnn.search.prefixes import Prefixes
+from speechrnn.search.word_scores import WordScores
 from speechrnn.text import Tokenizer
 from speechrnn.transcript import Hypothesis
 

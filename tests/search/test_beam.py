@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speechrnn.decoding.beam import BeamSearch
-from speechrnn.decoding.greedy import greedy
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.lexicon import Lexicon
 from speechrnn.errors import InputError
 from speechrnn.lm.ngram import NgramModel
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.greedy import greedy
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer, raw
 
 LETTERS = Tokenizer([BLANK, BOUNDARY, "a", "b"])

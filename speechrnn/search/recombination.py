@@ -9,9 +9,9 @@ makes the score that of no text).
 
 import numpy as np
 
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.prefixes import Prefixes
-from speechrnn.decoding.slots import Beam, Extensions
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.prefixes import Prefixes
+from speechrnn.search.slots import Beam, Extensions
 
 TABLE_BITS = 16  # some thousand candidates a frame: two in a hundred share a place
 # Odd and without a pattern: sums of their multiples, modulo 2 ** 64, tell futures apart

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechrnn.decoding.tuning import (
+from speechrnn.search.tuning import (
     BEAMS,
     GRID_BEAM,
     LM_WEIGHTS,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speechrnn.decoding.beam import BeamSearch
-from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer
 
 decoder = pytest.importorskip("flashlight.lib.text.decoder")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_beam import LETTERS, WEIGHTS, Bigrams
 
-from speechrnn.decoding.beam import BeamSearch
-from speechrnn.decoding.recombination import Recombination
-from speechrnn.decoding.slots import Beam, Extensions
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.recombination import Recombination
+from speechrnn.search.slots import Beam, Extensions
 
 WORDS = ["a", "b", "ab", "ba", "bb", "aab"]
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechrnn.decoding.frames import BLANK, Frames, check
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.hypotheses import hypotheses
-from speechrnn.decoding.lexicon import ROOT, Lexicon
-from speechrnn.decoding.prefixes import Prefixes
-from speechrnn.decoding.recombination import Recombination
-from speechrnn.decoding.slots import Beam, Extensions, Grown, Slots
-from speechrnn.decoding.word_scores import WordScores
 from speechrnn.errors import InputError
+from speechrnn.search.frames import BLANK, Frames, check
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.hypotheses import hypotheses
+from speechrnn.search.lexicon import ROOT, Lexicon
+from speechrnn.search.prefixes import Prefixes
+from speechrnn.search.recombination import Recombination
+from speechrnn.search.slots import Beam, Extensions, Grown, Slots
+from speechrnn.search.word_scores import WordScores
 from speechrnn.text import Tokenizer
 from speechrnn.transcript import Hypothesis
 

@@ -5,10 +5,10 @@ from ambiguous import blend, build_lm
 from conftest import RATE
 
 import speechrnn
-from speechrnn.decoding.language_model import read_language_model, write_packaged
 from speechrnn.errors import InputError
 from speechrnn.lm.ngram import NgramModel
 from speechrnn.package import read_package, write_decoder
+from speechrnn.search.language_model import read_language_model, write_packaged
 
 WEIGHTS = {"method": "beam", "beam": 12, "lm_weight": 0.7, "word_bonus": 1.5, "unknown_penalty": 4.0}
 SOUND = blend("good way now", "good day now")

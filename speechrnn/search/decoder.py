@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from speechrnn.decoding.frames import check
-from speechrnn.decoding.greedy import greedy
-from speechrnn.decoding.priors import discounted
 from speechrnn.errors import InputError
 from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT, Package
+from speechrnn.search.frames import check
+from speechrnn.search.greedy import greedy
+from speechrnn.search.priors import discounted
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis
 
 if TYPE_CHECKING:
-    from speechrnn.decoding.beam import BeamSearch
-    from speechrnn.decoding.hotwords import Hotwords
-    from speechrnn.decoding.language_model import LanguageModel
+    from speechrnn.search.beam import BeamSearch
+    from speechrnn.search.hotwords import Hotwords
+    from speechrnn.search.language_model import LanguageModel
 
 Lm = str | os.PathLike | Literal[False] | None
 HotwordWeights = str | Iterable[str] | Mapping[str, float] | None
@@ -35,7 +35,7 @@ class Decoder:
     Args:
         package: whose log-probabilities they are; its own weights of a search are used, or else those of `BeamSearch`.
         lm: a language model's file; None is the one in the package's `lm/` if there is one, False is none.
-        hotwords: words and phrases to favour, or their weights (see `speechrnn.decoding.hotwords`); `HOTWORD_WEIGHT` each.
+        hotwords: words and phrases to favour, or their weights (see `speechrnn.search.hotwords`); `HOTWORD_WEIGHT` each.
         beam: prefixes that are kept after each frame; None is as many as the package says, else as `BeamSearch` does.
         nbest: how many hypotheses are wanted of an utterance, at most; None is one.
 
@@ -70,7 +70,7 @@ class Decoder:
 
     def _prepare(self, lm: Lm, hotwords: HotwordWeights, beam: int | None) -> None:
         """The search. What it takes is imported only here: a greedy start is quicker without."""
-        from speechrnn.decoding.language_model import read_language_model, read_packaged
+        from speechrnn.search.language_model import read_language_model, read_packaged
 
         package, normalise = self.package, normaliser(self.package.normaliser)
         weights = _hotword_weights(hotwords)
@@ -84,7 +84,7 @@ class Decoder:
             model = read_packaged(package, favoured) if lm is None else read_language_model(lm, package, also=favoured)
         automaton = None
         if weights:
-            from speechrnn.decoding.hotwords import Hotwords
+            from speechrnn.search.hotwords import Hotwords
 
             automaton = Hotwords(weights, normalise, package.tokenizer)
         self.search = beam_search(package, model, automaton, beam, package.decoder)
@@ -141,7 +141,7 @@ def beam_search(
     Raises:
         InputError: a hotword is not in a closed lexicon.
     """
-    from speechrnn.decoding.beam import BeamSearch
+    from speechrnn.search.beam import BeamSearch
 
     chosen = {name: weights[name] for name in SEARCHED if name in weights}
     if package.tokenizer.has_phones:
@@ -151,7 +151,7 @@ def beam_search(
         chosen["width"] = int(width)
     ngram, lexicon = (model.ngram, model.lexicon) if model else (None, None)
     if lexicon is None and package.tokenizer.has_phones:
-        from speechrnn.decoding.lexicon import Lexicon
+        from speechrnn.search.lexicon import Lexicon
 
         lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer, is_open=True)
     try:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechrnn.decoding.lexicon import ROOT, Lexicon
-from speechrnn.decoding.prefixes import Prefixes
+from speechrnn.search.lexicon import ROOT, Lexicon
+from speechrnn.search.prefixes import Prefixes
 
 if TYPE_CHECKING:
     from speechrnn.lm.ngram import NgramModel
@@ -14,7 +14,7 @@ UNKNOWN, END = 0, 2  # ids of <unk> and </s> in every language model
 
 
 class WordScores:
-    """A lexicon's words under a language model; see `speechrnn.decoding.beam.BeamSearch` for the arguments.
+    """A lexicon's words under a language model; see `speechrnn.search.beam.BeamSearch` for the arguments.
 
     start: the state of the language model before the first word. ahead: (nodes + 1,), what the best word that can still be
     reached from a node is worth below the best of all, by its unigram probability; minus infinity for no node, -1. A prefix
