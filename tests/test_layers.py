@@ -23,6 +23,8 @@ TRAINING_LIBRARIES = {
 TRAINING = (
     "nn",
     "data",
+    "pictures",
+    "runs",
     "training",
     "cli.train",
     "cli.average",
@@ -53,6 +55,8 @@ ORDER = (
     "scoring",
     "nn",
     "data",
+    "pictures",
+    "runs",
     "training",
     "cli",
 )

@@ -79,7 +79,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.output and Path(args.output).exists():
         raise InputError(f"{args.output}: expected the name of a folder that does not exist yet, found something there")
     if args.picture:
-        from speechrnn.training.pictures import new_figure
+        from speechrnn.pictures import new_figure
 
         new_figure(1, 1)  # says so if there is no matplotlib
 
@@ -240,8 +240,8 @@ def _draw(tuned: "Tuned", words: int, path: str) -> Path:
     """The grid as a heat map."""
     import numpy as np
 
+    from speechrnn.pictures import new_figure, save_picture
     from speechrnn.search.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
-    from speechrnn.training.pictures import new_figure, save_picture
 
     rates = np.full((len(LM_WEIGHTS), len(WORD_BONUSES)), np.nan)
     for cell, errors in tuned.grid.items():

@@ -17,29 +17,16 @@ from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
 from speechrnn.package import CHARACTERS, FORMAT, PHONES, read_package, write_package
 from speechrnn.package_cache import find_package
+from speechrnn.runs.checkpoint import Checkpoint, find_checkpoint
+from speechrnn.runs.config import Config, config_from_dict
 from speechrnn.search.greedy import greedy
 from speechrnn.text import BOUNDARY, Tokenizer, read_pronunciations
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints, read_checkpoint
-from speechrnn.training.config import Config, config_from_dict
 from speechrnn.training.onnx_graph import build
 from speechrnn.training.onnx_weights import read_model
 from speechrnn.training.sherpa_onnx import build_for_sherpa, check_slot, sherpa_tokens, write_for_sherpa
 from speechrnn.training.weight_types import round_weights
 
 TOLERANCE = 1e-3  # largest difference of a log-probability between torch and the exported graph
-
-
-def find_checkpoint(run: str | os.PathLike) -> Checkpoint:
-    """The checkpoint itself, or of a run's folder the best one, or the last where no dev set chose a best.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = Path(run)
-    if path.is_dir():
-        kept = Checkpoints(path)
-        path = next(iter([*kept.by_wer(), *reversed(kept.by_step())]), kept.folder)
-    return read_checkpoint(path)
 
 
 def load_model(checkpoint: Checkpoint, dtype: str = "float32") -> CTCModel:

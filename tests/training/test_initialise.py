@@ -20,9 +20,9 @@ from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 from speechrnn.package import write_package
 from speechrnn.package_cache import find_package
+from speechrnn.runs.checkpoint import Checkpoint, Checkpoints, Position
+from speechrnn.runs.config import Config
 from speechrnn.text import Tokenizer
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
-from speechrnn.training.config import Config
 from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.onnx_graph import build
 from speechrnn.training.onnx_weights import read_weights

@@ -6,8 +6,8 @@ import resource
 import pytest
 from tiny_runs import log, tiny, tone_corpus
 
-from speechrnn.training.checkpoint import Position
-from speechrnn.training.progress import Progress
+from speechrnn.runs.checkpoint import Position
+from speechrnn.runs.progress import Progress
 from speechrnn.training.trainer import Trainer
 
 UPDATE = {"loss": 1.0, "audio_seconds": 8.0, "seconds": 0.5}

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self, TextIO
 
-from speechrnn.training.checkpoint import Position
-from speechrnn.training.curves import draw_curves
-from speechrnn.training.environment import write_environment
-from speechrnn.training.log import is_epoch, keep_rows
+from speechrnn.runs.checkpoint import Position
+from speechrnn.runs.curves import draw_curves
+from speechrnn.runs.environment import write_environment
+from speechrnn.runs.log import is_epoch, keep_rows
 
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:

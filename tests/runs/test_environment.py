@@ -14,7 +14,7 @@ import numpy
 import pytest
 import torch
 
-from speechrnn.training.environment import command_line, environment, write_environment
+from speechrnn.runs.environment import command_line, environment, write_environment
 
 
 def test_what_it_says():
@@ -63,7 +63,7 @@ def test_commands_without_absolute_paths(arguments, expected):
 
 def test_a_line_a_start_and_nothing_private(tmp_path):
     """In processes of their own, started by their absolute paths."""
-    program = "import sys; from speechrnn.training.environment import write_environment as w; w(sys.argv[1])"
+    program = "import sys; from speechrnn.runs.environment import write_environment as w; w(sys.argv[1])"
     script = tmp_path / "starter.py"
     script.write_text(program)
     run = tmp_path / "run"

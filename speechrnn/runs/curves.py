@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.errors import InputError
-from speechrnn.training.log import Columns, read_log
-from speechrnn.training.pictures import new_figure, save_picture
+from speechrnn.pictures import new_figure, save_picture
+from speechrnn.runs.log import Columns, read_log
 
 POINTS = 500  # a line: as many as a panel is wide; each is the mean of the updates that it stands for
 

@@ -9,8 +9,8 @@ import torch
 from tiny_runs import tiny, tone_corpus
 
 from speechrnn.cli import main
-from speechrnn.training.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
-from speechrnn.training.config import read_config
+from speechrnn.runs.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
+from speechrnn.runs.config import read_config
 from speechrnn.training.trainer import Trainer
 
 AN4 = Path(__file__).parents[2] / "conf/an4.yaml"

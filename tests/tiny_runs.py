@@ -17,8 +17,8 @@ from speechrnn.manifest import Utterance, write_manifest
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
-from speechrnn.training.checkpoint import Checkpoints, Position
-from speechrnn.training.config import AugmentConfig, Config, DataConfig, OptimiserConfig
+from speechrnn.runs.checkpoint import Checkpoints, Position
+from speechrnn.runs.config import AugmentConfig, Config, DataConfig, OptimiserConfig
 
 STILL = AugmentConfig(speed=[1.0], spec=SpecAugmentConfig(freq_masks=0, time_masks=0))
 
@@ -119,7 +119,7 @@ def unlike(a, b, where="", ignored=("seconds", "config")):
     return [] if same else [where]
 
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[1]
 
 CONFIG = """\
 device: cpu

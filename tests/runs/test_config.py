@@ -7,7 +7,7 @@ import pytest
 
 from speechrnn.cli import main
 from speechrnn.errors import InputError
-from speechrnn.training.config import Config, check_values, config_from_dict, read_config
+from speechrnn.runs.config import Config, check_values, config_from_dict, read_config
 
 CONFIGS = sorted(Path(__file__).parents[2].glob("conf/*.yaml"))
 

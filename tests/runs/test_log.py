@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechrnn.errors import InputError
-from speechrnn.training.log import keep_rows, read_log, read_rows
+from speechrnn.runs.log import keep_rows, read_log, read_rows
 
 CUT_OFF = ['{"step": 3, "lo', '{"text": "\u00e9'.encode()[:-1], b"\0\0\0\0"]
 BROKEN = [b"{", b"7", b"[1]", b'{"text": "\xff"}', b'{"a": 1}{"b": 2}', b"\0\0", b"[" * 200_000, b"1" * 5000]

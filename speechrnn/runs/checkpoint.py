@@ -153,6 +153,19 @@ class Checkpoints:
         return None
 
 
+def find_checkpoint(run: str | os.PathLike) -> Checkpoint:
+    """The checkpoint itself, or of a run's folder the best one, or the last where no dev set chose a best.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(run)
+    if path.is_dir():
+        kept = Checkpoints(path)
+        path = next(iter([*kept.by_wer(), *reversed(kept.by_step())]), kept.folder)
+    return read_checkpoint(path)
+
+
 def averaged(paths: Sequence[str | os.PathLike]) -> Checkpoint:
     """The mean of the evaluated weights of several checkpoints of one run, as a checkpoint that can be exported.
 

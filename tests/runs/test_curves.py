@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from speechrnn.errors import InputError
-from speechrnn.training.curves import POINTS, draw_curves, thinned
+from speechrnn.runs.curves import POINTS, draw_curves, thinned
 
 
 def update(step, **more):
@@ -108,7 +108,7 @@ def test_without_matplotlib_one_warning_and_no_picture(tmp_path):
     log = write(tmp_path / "log.jsonl", WHOLE)
     program = (
         "import sys; sys.modules['matplotlib'] = None\n"
-        "from speechrnn.training.curves import draw_curves\n"
+        "from speechrnn.runs.curves import draw_curves\n"
         "for _ in range(3): draw_curves(sys.argv[1], sys.argv[2])\n"
     )
     done = subprocess.run(

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import speechrnn
 from speechrnn.manifest import write_atomically
+from speechrnn.runs.log import read_lines
 from speechrnn.scoring.results import git_commit
-from speechrnn.training.log import read_lines
 
 
 def environment() -> dict:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechrnn.errors import InputError
-from speechrnn.training.log import keep_rows
+from speechrnn.runs.log import keep_rows
 
 AT_MOST = 20  # in one epoch: more of them are a fault of the data or of the learning rate
 

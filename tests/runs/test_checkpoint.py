@@ -10,8 +10,8 @@ import torch
 
 from speechrnn.cli import main
 from speechrnn.errors import InputError
-from speechrnn.training import checkpoint as checkpoints
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position, read_checkpoint, write_checkpoint
+from speechrnn.runs import checkpoint as checkpoints
+from speechrnn.runs.checkpoint import Checkpoint, Checkpoints, Position, read_checkpoint, write_checkpoint
 
 
 def example(step=5, average=None):
