@@ -25,6 +25,7 @@ TRAINING = (
     "data",
     "pictures",
     "runs",
+    "export",
     "training",
     "cli.train",
     "cli.average",
@@ -57,6 +58,7 @@ ORDER = (
     "data",
     "pictures",
     "runs",
+    "export",
     "training",
     "cli",
 )

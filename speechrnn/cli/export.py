@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"{args.card}: expected a Markdown file: {reason(error)}") from None
     if args.check and args.format != "package":
         raise InputError("--check compares packages: leave it out for sherpa-onnx")
-    from speechrnn.training.export import TOLERANCE, compare, export
+    from speechrnn.export.export import TOLERANCE, compare, export
 
     difference = export(args.source, args.directory, args.dtype, card, args.format)
     megabytes = size(Path(args.directory)) / 1e6

@@ -296,8 +296,8 @@ def copy_of(run, folder):
 
 
 def test_the_figures_of_a_run(run, tmp_path, capsys):
+    from speechrnn.export.export import load_model
     from speechrnn.runs.checkpoint import find_checkpoint
-    from speechrnn.training.export import load_model
 
     copy = copy_of(run, tmp_path)
     (copy / "bad_batches.jsonl").write_text('{"step": 2, "ids": ["1"]}\n{"step": 3, "ids": ["0"]}\n')

@@ -13,6 +13,7 @@ from tiny_runs import STILL, best, last, log, restless, tiny, tone_corpus, unlik
 
 from speechrnn.data.plan import padding_share
 from speechrnn.errors import InputError
+from speechrnn.export.export import load_model
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
@@ -21,7 +22,6 @@ from speechrnn.runs.config import AugmentConfig
 from speechrnn.search.greedy import greedy
 from speechrnn.training.data import model_frames
 from speechrnn.training.device import choose_device, choose_precision
-from speechrnn.training.export import load_model
 from speechrnn.training.trainer import Trainer
 
 

@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 import torch
 
+from speechrnn.export.onnx_graph import build
+from speechrnn.export.weight_types import round_weights
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
-from speechrnn.training.onnx_graph import build
-from speechrnn.training.weight_types import round_weights
 
 SHAPES = list(product(["gru", "lstm", "rnn"], [True, False], [2, 3, 4]))
 FRONT_ENDS = list(product(["fbank", "mfcc", "mel", "spectrogram"], ["utterance", "global", "none"]))

@@ -12,11 +12,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from speechrnn.export.weight_types import int8_rows
 from speechrnn.nn.front_end import DYNAMIC_RANGE, ENERGY_FLOOR, INT16_SCALE, FrontEnd, Normalise
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.recurrent import Lookahead, RecurrentLayer
 from speechrnn.nn.subsampling import Subsampling
-from speechrnn.training.weight_types import int8_rows
 
 OPSET = 18
 # torch stacks the gates of a GRU as r z n, ONNX as z r h; of an LSTM as i f g o, ONNX as i o f c
@@ -25,7 +25,7 @@ GATES = {nn.GRU: ("GRU", [1, 0, 2]), nn.LSTM: ("LSTM", [0, 3, 1, 2]), nn.RNN: ("
 
 def build(model: CTCModel, dtype: str) -> bytes:
     """Serialise the model in evaluation mode: `waveform` (batch, samples) and `lengths` (batch,) to `log_probs` (batch, frames,
-    tokens) and `frame_lengths` (batch,). `dtype` is how matrices are stored; see `speechrnn.training.weight_types`."""
+    tokens) and `frame_lengths` (batch,). `dtype` is how matrices are stored; see `speechrnn.export.weight_types`."""
     graph = Graph(dtype)
     x, lengths, count = front_end(graph, model.front_end, "waveform", "lengths")
     network(graph, model, x, lengths, count, "frame_lengths")

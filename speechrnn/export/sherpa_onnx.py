@@ -9,12 +9,12 @@ import os
 from pathlib import Path
 
 from speechrnn.errors import InputError
+from speechrnn.export.onnx_graph import build_for_features
 from speechrnn.manifest import write_atomically
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.package import replacing
 from speechrnn.recognizer import CASES
 from speechrnn.text import BLANK, BOUNDARY
-from speechrnn.training.onnx_graph import build_for_features
 
 SPACE = "▁"  # U+2581 at the head of a token is a space to sherpa-onnx
 FILES = ("model.onnx", "tokens.txt", "MODEL_CARD.md")

@@ -11,14 +11,14 @@ from tiny_runs import best, last, tiny, tone_corpus
 import speechrnn
 from speechrnn.audio import read_audio
 from speechrnn.errors import InputError
+from speechrnn.export import export as exports
+from speechrnn.export.export import compare, export, load_model
+from speechrnn.export.weight_types import DTYPES, INT8_PARTS, int8_rows
 from speechrnn.manifest import read_manifest
 from speechrnn.package import read_package, write_decoder
 from speechrnn.runs.checkpoint import find_checkpoint, read_checkpoint, write_checkpoint
 from speechrnn.search.greedy import greedy
-from speechrnn.training import export as exports
-from speechrnn.training.export import compare, export, load_model
 from speechrnn.training.trainer import Trainer
-from speechrnn.training.weight_types import DTYPES, INT8_PARTS, int8_rows
 
 
 @pytest.fixture(scope="module")

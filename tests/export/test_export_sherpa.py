@@ -16,14 +16,14 @@ import speechrnn
 from speechrnn.audio import read_audio
 from speechrnn.cli import main
 from speechrnn.errors import InputError
+from speechrnn.export.export import export
+from speechrnn.export.onnx_graph import build
+from speechrnn.export.sherpa_onnx import check_slot, sherpa_tokens
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.package import write_package
 from speechrnn.text import Tokenizer
-from speechrnn.training.export import export
-from speechrnn.training.onnx_graph import build
-from speechrnn.training.sherpa_onnx import check_slot, sherpa_tokens
 from speechrnn.training.trainer import Trainer
 
 FBANK = {"low_hz": 20.0, "high_hz": 7600.0}
@@ -87,7 +87,7 @@ def test_the_scale_of_the_samples_is_made_up_for(normalise):
     ).eval()
     if normalise == "global":
         model.normalise.mean.fill_(12.0)
-    from speechrnn.training.sherpa_onnx import build_for_sherpa
+    from speechrnn.export.sherpa_onnx import build_for_sherpa
 
     wave = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
     ours = onnxruntime.InferenceSession(build(model, "float32"), providers=["CPUExecutionProvider"])

@@ -12,6 +12,10 @@ import torch
 from speechrnn.acoustic import WINDOW_SECONDS, AcousticModel
 from speechrnn.audio import read_audio
 from speechrnn.errors import InputError
+from speechrnn.export.onnx_graph import build
+from speechrnn.export.onnx_weights import read_model
+from speechrnn.export.sherpa_onnx import build_for_sherpa, check_slot, sherpa_tokens, write_for_sherpa
+from speechrnn.export.weight_types import round_weights
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
@@ -21,10 +25,6 @@ from speechrnn.runs.checkpoint import Checkpoint, find_checkpoint
 from speechrnn.runs.config import Config, config_from_dict
 from speechrnn.search.greedy import greedy
 from speechrnn.text import BOUNDARY, Tokenizer, read_pronunciations
-from speechrnn.training.onnx_graph import build
-from speechrnn.training.onnx_weights import read_model
-from speechrnn.training.sherpa_onnx import build_for_sherpa, check_slot, sherpa_tokens, write_for_sherpa
-from speechrnn.training.weight_types import round_weights
 
 TOLERANCE = 1e-3  # largest difference of a log-probability between torch and the exported graph
 
@@ -108,9 +108,9 @@ def export(
     Args:
         source: what is exported.
         directory: where it goes.
-        dtype: how matrices are stored; see `speechrnn.training.weight_types`.
+        dtype: how matrices are stored; see `speechrnn.export.weight_types`.
         card: what MODEL_CARD.md begins with, or instead of a package's card; empty leaves that as it is.
-        form: "package", or "sherpa-onnx", see `speechrnn.training.sherpa_onnx`.
+        form: "package", or "sherpa-onnx", see `speechrnn.export.sherpa_onnx`.
 
     Raises:
         InputError: there is nothing usable, the difference is larger than 1e-3, or sherpa-onnx cannot hold the model.

@@ -1,4 +1,4 @@
-"""The way back from `speechrnn.training.onnx_graph`: the weights of an exported graph under the names of the model."""
+"""The way back from `speechrnn.export.onnx_graph`: the weights of an exported graph under the names of the model."""
 
 import os
 
@@ -9,10 +9,10 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from speechrnn.errors import InputError
+from speechrnn.export.onnx_graph import GATES, in_gate_order
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.package import Package
-from speechrnn.training.onnx_graph import GATES, in_gate_order
 
 GATE_ORDERS = dict(GATES.values())
 # float16 stands behind a Cast, int8 behind a Cast and a Mul, and the matrix of a linear map behind a Transpose
