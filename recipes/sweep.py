@@ -32,7 +32,7 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 from speechrnn.runs.environment import command_line
 from speechrnn.runs.log import is_epoch, read_rows
 from speechrnn.scoring.results import is_test_set

@@ -11,14 +11,13 @@ MODEL_CARD.md  data, licences, figures, limits
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import read_json, replacing, write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
 FORMAT = 1  # the newest format of model.json that this code reads
@@ -102,15 +101,9 @@ def read_package(path: str | os.PathLike) -> Package:
             "`speechrnn export` makes a package of a training run"
         )
     where = directory / "model.json"
-    try:
-        description = json.loads(where.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: expected JSON: {error}") from None
+    description = read_json(where)
     _check(str(where), description)
-    try:
-        tokenizer = Tokenizer.read(directory / "tokens.txt")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
+    tokenizer = Tokenizer.read(directory / "tokens.txt")
     if description["token_type"] == PHONES:
         tokenizer = Tokenizer(tokenizer.tokens, read_pronunciations(directory / LEXICON, tokenizer.tokens))
     decoder = description["decoder"]
@@ -254,7 +247,7 @@ def write_decoder(
     source = Path(os.path.realpath(package.directory))
     if directory != source and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory}: expected the name of a folder that does not exist yet, found something there")
-    description = json.loads((source / "model.json").read_text(encoding="utf-8"))
+    description = read_json(source / "model.json")
     kept = {name: value for name, value in description["decoder"].items() if name not in ("method", *WEIGHTS, *PRIORS)}
     description["decoder"] = {**decoder, **kept}
     _check(str(directory / "model.json"), description)
@@ -281,25 +274,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-@contextmanager
-def replacing(directory: Path) -> Iterator[Path]:
-    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
-    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        yield partial
-        if directory.exists():
-            os.rename(directory, replaced)
-        try:
-            os.rename(partial, directory)
-        except OSError:
-            if replaced.exists():
-                os.rename(replaced, directory)
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)

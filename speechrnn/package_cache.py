@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from speechrnn import package as packages
 from speechrnn.errors import InputError
-from speechrnn.manifest import atomic_file
+from speechrnn.files import atomic_file
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

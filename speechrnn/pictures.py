@@ -15,7 +15,7 @@ import numpy as np
 
 from speechrnn.data.survey import Survey
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 from speechrnn.scoring.report.pictures import log_mel
 
 if TYPE_CHECKING:

@@ -39,6 +39,7 @@ TRAINING = (
 # recognises but the command line.
 ORDER = (
     "errors",
+    "files",
     "normalisers",
     "text",
     "audio",

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.manifest import write_atomically
+    from speechrnn.files import write_atomically
     from speechrnn.pronunciation.pronunciations import Pronouncer, read_dictionary
 
     dictionary = read_dictionary(args.dictionary, args.normaliser)

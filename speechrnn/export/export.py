@@ -1,6 +1,5 @@
 """A training run as a model package: the ONNX graph, the tokens, the description and the card."""
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from speechrnn.export.onnx_graph import build
 from speechrnn.export.onnx_weights import read_model
 from speechrnn.export.sherpa_onnx import build_for_sherpa, check_slot, sherpa_tokens, write_for_sherpa
 from speechrnn.export.weight_types import round_weights
+from speechrnn.files import read_json
 from speechrnn.manifest import read_manifest
 from speechrnn.nn.front_end import INT16_SCALE
 from speechrnn.nn.model import CTCModel
@@ -79,7 +79,7 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
         raise InputError(f"{error}, nor a run's folder or a checkpoint") from None
     model = read_model(package)
     round_weights(model, dtype)
-    description = json.loads((package.directory / "model.json").read_text(encoding="utf-8"))
+    description = read_json(package.directory / "model.json")
     card = package.directory / "MODEL_CARD.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
     return Trained(model, package.tokenizer, description, text, package.lm_directory)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from speechrnn.errors import InputError
 from speechrnn.export.onnx_graph import build_for_features
-from speechrnn.manifest import write_atomically
+from speechrnn.files import replacing, write_atomically
 from speechrnn.nn.model import CTCModel, ModelConfig
-from speechrnn.package import replacing
 from speechrnn.recognizer import CASES
 from speechrnn.text import BLANK, BOUNDARY
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.errors import InputError, reason
+from speechrnn.files import write_atomically
 from speechrnn.lm.backoff import IMPOSSIBLE, SPECIAL, BackoffTables, Table
-from speechrnn.manifest import write_atomically
 
 LN10 = float(np.log(10))
 CHUNK = 100_000  # lines parsed at once

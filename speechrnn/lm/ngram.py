@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from speechrnn.errors import InputError, reason
+from speechrnn.files import write_atomically
 from speechrnn.lm.arpa import read_arpa
 from speechrnn.lm.backoff import END, START, UNKNOWN, BackoffTables
 from speechrnn.lm.ngram_hash import CELLS, HashTable, Stretch, build_stretch, key_of
-from speechrnn.manifest import write_atomically
 
 MAGIC = b"speechrnn n-gram\n"
 FORMAT = 1  # the newest format of the binary form that this code reads

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 
 FORMAT = 2
 NAME = re.compile(r"(?:best-[\d.]+-)?step-(\d+)\.pt")  # of a checkpoint of a run, with its step

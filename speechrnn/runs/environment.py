@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import speechrnn
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 from speechrnn.runs.log import read_lines
 from speechrnn.scoring.results import git_commit
 

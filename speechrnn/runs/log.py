@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from speechrnn.errors import InputError, reason
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 
 EPOCH_KEYS = {"train_loss", "dev_loss", "dev_wer", "minutes"}  # what only the row of an epoch has
 LARGEST = 1e30  # about what float32 holds: more is as good as infinite, and cannot be drawn

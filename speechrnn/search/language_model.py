@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from speechrnn.errors import InputError
+from speechrnn.files import write_atomically
 from speechrnn.lm.ngram import NgramModel
-from speechrnn.manifest import write_atomically
 from speechrnn.package import Package
 from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import Tokenizer, normaliser

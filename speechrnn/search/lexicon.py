@@ -8,12 +8,12 @@ up to LONGEST, and counts as unknown. An open vocabulary without words is any to
 import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_text
 from speechrnn.text import BOUNDARY, Tokenizer, raw
 
 ROOT = 0
@@ -183,10 +183,7 @@ class Lexicon:
         Raises:
             InputError: the file cannot be read or is empty, or a spelling has a token that the model has not.
         """
-        try:
-            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: expected a lexicon (a word a line): {reason(error)}") from None
+        lines = read_text(path, "a lexicon (a word a line)").splitlines()
         rows = [(normalise(fields[0]), fields[1:]) for fields in (line.split() or [""] for line in lines)]
         if tokenizer.has_phones and not any(spelling for _, spelling in rows):
             if words := [word for word, _ in rows if word]:
