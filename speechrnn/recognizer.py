@@ -11,14 +11,13 @@ import numpy as np
 from speechrnn.acoustic import AcousticModel
 from speechrnn.alignment.pauses import LONGEST, join, span, stretches
 from speechrnn.audio import Source, audio_blocks, read_audio, source_name
+from speechrnn.batch_sizes import GROUP
 from speechrnn.errors import InputError
 from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
 from speechrnn.search.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
-
-GROUP = 16  # stretches that are searched together: one by one takes more than twice as long, 32 save a fifth of it
 
 CASES = {"lower": str.lower, "upper": str.upper, "as_is": str}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechrnn.audio import printable, source_name
-from speechrnn.cli.transcribe.inputs import Recording
+from speechrnn.batching.recordings import Recording
 from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript
 from speechrnn.writers import FORMATS

@@ -1,11 +1,10 @@
-"""The work of `speechrnn transcribe`: recordings to transcripts, in order, batched by length, over the cores.
+"""Recordings to transcripts, in order, batched by length, over the cores.
 
 Short recordings, those that are decoded as one stretch, are read whole, a window of them at a time, and a window is sorted by
 length and cut into batches, which run beside one another, each on one thread: that fills the cores better than one batch on
 several threads. Long recordings are never in memory as a whole. Neither is a folder: only the windows that keep the cores busy.
 """
 
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,16 +17,15 @@ import numpy as np
 
 from speechrnn.alignment.pauses import LONGEST
 from speechrnn.audio import Source, Steady, audio_blocks, channels_of, read_audio, source_name
-from speechrnn.cli.transcribe.inputs import STDIN, Recording, is_regular, kept
-from speechrnn.cli.transcribe.tasks import Task, ahead, tasks
-from speechrnn.errors import InputError, reason
+from speechrnn.batch_sizes import BATCH_SECONDS, SORTED_SECONDS, by_length
+from speechrnn.batching.recordings import Recording, again_and_again
+from speechrnn.batching.threads import Task, ahead, executor, wait_for_one
+from speechrnn.errors import InputError
 from speechrnn.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from speechrnn.recognizer import Recognizer
 
-BATCH_SECONDS = 60.0  # of audio in a batch
-WINDOW_SECONDS = 300.0  # of audio to sort by length: 130 short files took 1.3 s in one window, 1.6 s in six
 MOST_CHANNELS = 32  # that are transcribed apart; more is a damaged header, and each costs a reading of the file
 
 
@@ -44,7 +42,7 @@ class Job:
     workers: int = 1
     times: bool = False
     each: bool = False
-    window: float = WINDOW_SECONDS
+    window: float = SORTED_SECONDS
     raw: int | None = None
     heard: Callable[[Recording, float, float], None] = lambda recording, share, seconds: None
     found: Callable[[Segment], None] | None = None
@@ -77,15 +75,17 @@ class Sound:
 def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
     """What each recording says, or why it cannot be used, in order."""
     rate = job.recognizer.package.sample_rate
-    most = job.workers if job.workers > 1 else 0  # batches that are begun and not done
     waiting: deque[tuple[list[Sound], Begun]] = deque()  # a result is small: behind a long recording many may wait
-    with tasks(job.workers, job.stopped.set) as pool:
-        sounds = ahead(pool, partial(_read, job), _opened(recordings, job.raw), 2 * job.workers)
+    with executor(job.workers, job.stopped.set) as pool:
+        early = 2 * job.workers if job.workers > 1 else 0
+        sounds = ahead(pool, partial(_read, job), _opened(recordings, job.raw), early)
         for window in _windows(sounds, job.window, rate):
             begun = [(batch, pool.submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
             waiting.append((window, begun))
-            while len(unfinished := [task for _, begun in waiting for _, task in begun if not task.done()]) > most:
-                pool.wait(unfinished)
+            while (
+                len(unfinished := [task for _, tasks in waiting for _, task in tasks if not task.done()]) > job.workers
+            ):
+                wait_for_one(unfinished)
             while waiting and all(task.done() for _, task in waiting[0][1]):
                 yield from _gather(*waiting.popleft())
         for window, begun in waiting:
@@ -100,7 +100,7 @@ def _opened(recordings: Iterable[Recording], raw: int | None) -> Iterator[Sound]
     for recording in recordings:
         sound = Sound(recording)
         try:
-            sound.source = _again_and_again(recording, raw)
+            sound.source = again_and_again(recording, raw)
         except InputError as error:
             sound.error = error
         yield sound
@@ -139,21 +139,6 @@ def _read(job: Job, sound: Sound) -> Sound:
     return sound
 
 
-def _again_and_again(recording: Recording, raw: int | None) -> Source:
-    """The recording as something that can be read more than once: a stream goes into memory or a nameless file first."""
-    if recording.path != STDIN and is_regular(recording.path):
-        return recording.path
-    if recording.path == STDIN and sys.stdin is None:
-        raise InputError("stdin: expected audio, found it closed")
-    try:
-        if recording.path == STDIN:
-            return kept(sys.stdin.buffer, recording.name, raw)
-        with open(recording.path, "rb") as stream:
-            return kept(stream, recording.name, None)
-    except OSError as error:
-        raise InputError(f"{recording.name}: cannot be read: {reason(error)}") from None
-
-
 def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[list[Sound]]:
     """The sounds in lists that end where they hold so many seconds of audio; a long one is a list of its own."""
     window: list[Sound] = []
@@ -172,20 +157,10 @@ def _windows(sounds: Iterable[Sound], seconds: float, rate: int) -> Iterator[lis
 
 
 def _batches(window: Sequence[Sound], rate: int) -> Iterator[list[int]]:
-    """Places in the window, in groups of like lengths of BATCH_SECONDS or a little more."""
-    batch: list[int] = []
-    samples = 0
-    for place in sorted(range(len(window)), key=lambda place: -window[place].samples):
-        sound = window[place]
-        if sound.error:
-            continue
-        batch.append(place)
-        samples += sound.samples
-        if samples >= BATCH_SECONDS * rate:
-            yield batch
-            batch, samples = [], 0
-    if batch:
-        yield batch
+    """Places in the window, in groups of like lengths that are each one run of the model."""
+    usable = [place for place, sound in enumerate(window) if not sound.error]
+    for batch in by_length([window[place].samples for place in usable], BATCH_SECONDS * rate):
+        yield [usable[i] for i in batch]
 
 
 def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
