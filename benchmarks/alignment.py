@@ -19,7 +19,7 @@ LENGTHS = {"10 s": 10.0, "10 min": 600.0, "30 min": 1800.0, "1 h": 3600.0}
 
 
 def ours(log_probs: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    from speechrnn.decoding.alignment import align
+    from speechrnn.alignment.viterbi import align
 
     return np.append(ids, 0)[align(log_probs, ids)]
 

@@ -28,7 +28,7 @@ from speechrnn.data.augment import (
 from speechrnn.nn.ctc import consistency_loss, ctc_loss
 from speechrnn.nn.model import CTCModel
 from speechrnn.nn.spec_augment import SpecAugment
-from speechrnn.training.config import read_config
+from speechrnn.runs.config import read_config
 
 RATE, BATCH, SECONDS, LABELS, THREADS, RUNS = 16000, 50, 3, 15, 2, 9
 

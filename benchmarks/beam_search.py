@@ -32,9 +32,9 @@ FRAME_RATE = 25  # frames a second, of synthetic log-probabilities
 
 
 def ours(job):
-    from speechrnn.decoding.beam import BeamSearch
-    from speechrnn.decoding.lexicon import Lexicon
-    from speechrnn.decoding.ngram import NgramModel
+    from speechrnn.lm.ngram import NgramModel
+    from speechrnn.search.beam import BeamSearch
+    from speechrnn.search.lexicon import Lexicon
     from speechrnn.text import Tokenizer
 
     tokenizer = Tokenizer(job["tokens"])
@@ -190,7 +190,7 @@ def systems(args):
 
 def prepare(args, folder):
     """The job of the decoders, written into a folder, the references, and the seconds of audio."""
-    from speechrnn.decoding.arpa import read_arpa
+    from speechrnn.lm.arpa import read_arpa
     from speechrnn.manifest import read_manifest
     from speechrnn.package import read_package
     from speechrnn.package_cache import find_package
@@ -229,7 +229,7 @@ def totals(texts, log_probs, args, tokenizer):
     model's times the weight, its words times the bonus."""
     import torch
 
-    from speechrnn.decoding.ngram import NgramModel
+    from speechrnn.lm.ngram import NgramModel
 
     lm, values = NgramModel.read(args.arpa), []
     for text, each in zip(texts, log_probs, strict=True):
@@ -260,8 +260,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
 
-    from speechrnn.decoding.greedy import greedy
     from speechrnn.scoring.errors import align_words
+    from speechrnn.search.greedy import greedy
 
     with tempfile.TemporaryDirectory() as folder:
         references, log_probs, seconds, tokenizer, words = prepare(args, Path(folder))

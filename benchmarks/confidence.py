@@ -13,12 +13,12 @@ import argparse
 import numpy as np
 
 import speechrnn
+from speechrnn.alignment.confidence import Bin, calibrated, calibration_error, fit, reliability
+from speechrnn.alignment.viterbi import align_words
 from speechrnn.audio import read_audio
-from speechrnn.decoding.alignment import align_words
-from speechrnn.decoding.confidence import Bin, calibrated, calibration_error, fit, reliability
-from speechrnn.decoding.greedy import greedy
 from speechrnn.manifest import read_manifest
 from speechrnn.scoring.errors import align_words as align_texts
+from speechrnn.search.greedy import greedy
 from speechrnn.text import normaliser
 
 

@@ -16,9 +16,9 @@ import onnxruntime
 import torch
 from onnx import TensorProto
 
+from speechrnn.export import onnx_graph
+from speechrnn.export.onnx_graph import Graph
 from speechrnn.nn.front_end import INT16_SCALE, FrontEnd, FrontEndConfig
-from speechrnn.training import onnx_graph
-from speechrnn.training.onnx_graph import Graph
 
 RATE = 16000
 SIZE = 512

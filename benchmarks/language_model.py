@@ -23,13 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from speechrnn.decoding.arpa import read_arpa, write_arpa
-from speechrnn.decoding.backoff import START, BackoffTables
-from speechrnn.decoding.entropy_pruning import prune
-from speechrnn.decoding.kneser_ney import estimate
-from speechrnn.decoding.ngram import NgramModel
-from speechrnn.decoding.ngram_counts import Text, count, encode, limit, read_sentences
-from speechrnn.decoding.perplexity import Fit, measure
+from speechrnn.lm.arpa import read_arpa, write_arpa
+from speechrnn.lm.backoff import START, BackoffTables
+from speechrnn.lm.entropy_pruning import prune
+from speechrnn.lm.kneser_ney import estimate
+from speechrnn.lm.ngram import NgramModel
+from speechrnn.lm.ngram_counts import Text, count, encode, limit, read_sentences
+from speechrnn.lm.perplexity import Fit, measure
 from speechrnn.text import raw
 
 ORDER, N_GRAMS = 3, 1_000_000

@@ -1,7 +1,7 @@
 """What a long recording loses against its utterances, each by itself: word error rates on a manifest.
 
 The utterances are joined, as they follow each other, into recordings of up to an hour, which go through the acoustic model
-in windows and are decoded between pauses (speechrnn/decoding/pauses.py), with pauses of several least lengths; 30 stands for
+in windows and are decoded between pauses (speechrnn/alignment/pauses.py), with pauses of several least lengths; 30 stands for
 cuts only where a stretch would get longer than that. Words are aligned an hour at a time, those of the utterances as well.
 Then: how many runs of quiet frames of each length there are a minute, and in how many a boundary shows that no word goes on.
 
@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import speechrnn
+from speechrnn.alignment import pauses
 from speechrnn.audio import read_audio
-from speechrnn.decoding import pauses
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.errors import word_errors

@@ -24,8 +24,8 @@ from collections.abc import Sequence
 from itertools import islice, product
 from pathlib import Path
 
-from speechrnn.decoding import pronunciations
-from speechrnn.decoding.pronunciations import ORDER, Pronouncer, read_dictionary
+from speechrnn.pronunciation import pronunciations
+from speechrnn.pronunciation.pronunciations import ORDER, Pronouncer, read_dictionary
 from speechrnn.text import Pronunciations, lexicon_lines
 
 EVERY = 20

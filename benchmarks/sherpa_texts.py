@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.audio import read_audio
-from speechrnn.decoding.greedy import greedy
+from speechrnn.export.export import export
 from speechrnn.manifest import read_manifest
 from speechrnn.recognizer import CASES, Recognizer
-from speechrnn.training.export import export
+from speechrnn.search.greedy import greedy
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def acoustic_models(model: str | None, config: str, sound: np.ndarray, threads: 
 
     import speechrnn
     from speechrnn.nn.model import CTCModel
-    from speechrnn.training.config import read_config
+    from speechrnn.runs.config import read_config
     from speechrnn.training.initialise import initialise_from
 
     recognizer = speechrnn.load(model, threads, lm=False)

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.audio import read_audio
+from speechrnn.export.export import export
 from speechrnn.manifest import read_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.errors import ErrorCounts, word_errors
 from speechrnn.text import normaliser
-from speechrnn.training.export import export
 
 DTYPES = ("float32", "float16", "int8")
 LOAD = """

@@ -20,7 +20,7 @@ import soundfile
 import soxr
 
 import speechrnn
-from speechrnn.decoding import alignment
+from speechrnn.alignment import viterbi
 
 WORDS = """ONE TWO THREE FOUR FIVE SIX SEVEN EIGHT NINE ZERO TEN TWENTY THIRTY FIFTY HUNDRED THOUSAND ENTER ERASE HELP STOP YES NO
 START REPEAT JANUARY MARCH APRIL AUGUST OCTOBER A B C D E F G H I J K L M N O P Q R S T U V W X Y Z""".split()
@@ -55,12 +55,12 @@ def utterance(random, voice: str, speed: int, pauses: tuple[float, float], rate:
 
 def raw(log_probs, words, package, duration):
     """From the first frame of a word's first token to the last of its last."""
-    lead, tail = alignment.LEAD, alignment.TAIL
-    alignment.LEAD, alignment.TAIL = 1e-9, 1e-9
+    lead, tail = viterbi.LEAD, viterbi.TAIL
+    viterbi.LEAD, viterbi.TAIL = 1e-9, 1e-9
     try:
         return rule(log_probs, words, package, duration)
     finally:
-        alignment.LEAD, alignment.TAIL = lead, tail
+        viterbi.LEAD, viterbi.TAIL = lead, tail
 
 
 def halved(log_probs, words, package, duration):
@@ -73,7 +73,7 @@ def halved(log_probs, words, package, duration):
 
 def rule(log_probs, words, package, duration):
     """As `speechrnn align` has them."""
-    found = alignment.align_words(log_probs, words, package.tokenizer, package.seconds_per_frame, duration)
+    found = viterbi.align_words(log_probs, words, package.tokenizer, package.seconds_per_frame, duration)
     return np.array([(word.start, word.end) for word in found])
 
 

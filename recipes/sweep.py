@@ -32,10 +32,10 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
+from speechrnn.runs.environment import command_line
+from speechrnn.runs.log import is_epoch, read_rows
 from speechrnn.scoring.results import is_test_set
-from speechrnn.training.environment import command_line
-from speechrnn.training.log import is_epoch, read_rows
 
 TIMED = slice(3, 23)  # updates of the first epoch: in those before them memory is taken, and kernels are chosen
 SPEECHRNN = [sys.executable, "-m", "speechrnn"]
@@ -173,7 +173,7 @@ def execute(command: list[str | Path], output: Path) -> str:
 
 def seconds_an_epoch(config: str, overrides: list[str]) -> float:
     """How long an epoch of training takes, by some of its updates: batches are filled to the same length."""
-    from speechrnn.training.config import read_config
+    from speechrnn.runs.config import read_config
     from speechrnn.training.trainer import Trainer
 
     trainer = Trainer(read_config(config, overrides))

@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speechrnn.decoding.decoder import HotwordWeights, Lm
     from speechrnn.errors import InputError
     from speechrnn.recognizer import Recognizer
+    from speechrnn.search.decoder import HotwordWeights, Lm
     from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
 # Where each name is: they are imported on first use, for `import speechrnn` brings not even numpy

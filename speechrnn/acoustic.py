@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from speechrnn.batch_sizes import BATCH_SECONDS, by_length
 from speechrnn.errors import InputError, check_count
 from speechrnn.package import Package
 
-BATCH_SECONDS = 60.0  # of audio and its padding in one run: bounds the memory
 WINDOW_SECONDS = 30.0  # longer audio is cut into windows of this
 CONTEXT_SECONDS = 3.0  # which hear this much more at either side
 
@@ -87,7 +87,8 @@ class AcousticModel:
         names = names or [""] * len(waveforms)
         windows = [(i, window) for i, waveform in enumerate(waveforms) for window in self._windows([waveform])]
         results: dict[int, np.ndarray] = {}
-        for batch in self._batches([len(window.samples) for _, window in windows]):
+        most = BATCH_SECONDS * self.package.sample_rate
+        for batch in by_length([len(window.samples) for _, window in windows], most):
             found = self._run([windows[w][1].samples for w in batch], [names[windows[w][0]] for w in batch])
             for w, log_probs in zip(batch, found, strict=True):
                 _, skip, keep = windows[w][1]
@@ -132,18 +133,6 @@ class AcousticModel:
                 kept = min(skip + frames, context)
                 pieces = [waveform[(skip + frames - kept) * hop :]]
                 skip, count = kept, len(pieces[0])
-
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Indices in groups of like lengths, none of which is of more than BATCH_SECONDS when padded."""
-        most = BATCH_SECONDS * self.package.sample_rate
-        batch: list[int] = []
-        for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-            if batch and lengths[batch[0]] * (len(batch) + 1) > most:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
 
     def _run(self, waveforms: Sequence[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
         """One padded batch. At least one frame wide, for a waveform may be shorter than what the front end looks at."""

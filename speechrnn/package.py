@@ -4,22 +4,20 @@ model.onnx     waveform in, log-probabilities out; see `speechrnn.acoustic`
 tokens.txt     the tokenizer: "token id" a line
 lexicon.txt    of a model whose tokens are phones: how words are pronounced, "WORD P H O N E S" a line
 model.json     what `Package` holds, under the same names
-lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.decoding.language_model`
+lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.search.language_model`
 MODEL_CARD.md  data, licences, figures, limits
 """
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from speechrnn.errors import InputError, reason
-from speechrnn.manifest import write_atomically
+from speechrnn.errors import InputError
+from speechrnn.files import finish_replacing, read_json, replacing, write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
 
 FORMAT = 1  # the newest format of model.json that this code reads
@@ -35,7 +33,7 @@ OUTPUT_CASES = ("lower", "upper", "as_is")
 METHODS = ("greedy", "beam")
 # What else the decoder's description may hold, and the least that each may be.
 WEIGHTS = {"beam": 1, "lm_weight": 0.0, "word_bonus": float("-inf"), "unknown_penalty": 0.0}
-# Likewise, both or neither: how much of the label priors is taken away, and those (see `speechrnn.decoding.priors`).
+# Likewise, both or neither: how much of the label priors is taken away, and those (see `speechrnn.search.priors`).
 PRIORS = PRIOR_WEIGHT, LOG_PRIORS = "prior_weight", "log_priors"
 
 
@@ -46,7 +44,7 @@ class Package:
     `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
     `normaliser` is what the training texts went through, `output_case` what transcripts go through. `decoder` holds the
     `method`, greedy or beam, and optionally the `beam`'s width, `lm_weight`, `word_bonus` and `unknown_penalty` of the beam
-    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.decoding.confidence`).
+    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.alignment.confidence`).
     """
 
     format: int
@@ -76,7 +74,7 @@ class Package:
 
     @property
     def calibration(self) -> tuple[float, float]:
-        """What confidences of words go through; see `speechrnn.decoding.confidence`. (1, 0) leaves them as they are."""
+        """What confidences of words go through; see `speechrnn.alignment.confidence`. (1, 0) leaves them as they are."""
         a, b = self.decoder.get("confidence", (1.0, 0.0))
         return a, b
 
@@ -104,15 +102,9 @@ def read_package(path: str | os.PathLike) -> Package:
             "`speechrnn export` makes a package of a training run"
         )
     where = directory / "model.json"
-    try:
-        description = json.loads(where.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: expected JSON: {error}") from None
+    description = read_json(where)
     _check(str(where), description)
-    try:
-        tokenizer = Tokenizer.read(directory / "tokens.txt")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{directory / 'tokens.txt'}: expected UTF-8: {error}") from None
+    tokenizer = Tokenizer.read(directory / "tokens.txt")
     if description["token_type"] == PHONES:
         tokenizer = Tokenizer(tokenizer.tokens, read_pronunciations(directory / LEXICON, tokenizer.tokens))
     decoder = description["decoder"]
@@ -263,7 +255,7 @@ def write_decoder(
     source = Path(os.path.realpath(package.directory))
     if directory != source and directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError(f"{directory}: expected the name of a folder that does not exist yet, found something there")
-    description = json.loads((source / "model.json").read_text(encoding="utf-8"))
+    description = read_json(source / "model.json")
     kept = {name: value for name, value in description["decoder"].items() if name not in ("method", *WEIGHTS, *PRIORS)}
     description["decoder"] = {**decoder, **kept}
     _check(str(directory / "model.json"), description)
@@ -290,61 +282,3 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-@contextmanager
-def replacing(directory: Path) -> Iterator[Path]:
-    """The name of a new folder that takes the place of `directory` when the block ends well, and is removed when not.
-
-    Between the two renames nothing has its name. What a kill then leaves, `finish_replacing` puts there.
-    """
-    finish_replacing(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.part")
-    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-    for leftover in (partial, replaced):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        yield partial
-        if directory.exists():
-            os.rename(directory, replaced)
-        try:
-            os.rename(partial, directory)
-        except OSError:
-            if not partial.exists() and directory.exists():  # a reader was quicker, see below
-                return
-            if replaced.exists():
-                os.rename(replaced, directory)
-            raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def finish_replacing(path: str | os.PathLike) -> None:
-    """Give a folder its name that a kill in `replacing` left without: the new one, which is complete, takes it.
-
-    Raises:
-        InputError: it cannot be renamed.
-    """
-    try:
-        directory = Path(os.path.realpath(path))
-    except ValueError:  # not a path at all
-        return
-    if os.path.exists(directory):
-        return
-    for replaced in directory.parent.glob(".*.old"):
-        if not re.fullmatch(rf"\.{re.escape(directory.name)}\.\d+\.old", replaced.name):
-            continue
-        partial = replaced.with_suffix(".part")
-        found = partial if partial.exists() else replaced
-        try:
-            os.rename(found, directory)
-        except OSError as error:
-            if directory.exists():  # another process was quicker
-                return
-            raise InputError(
-                f"{directory}: its replacement was interrupted: rename {found} to {directory.name} ({reason(error)})"
-            ) from None
-        shutil.rmtree(replaced, ignore_errors=True)
-        return

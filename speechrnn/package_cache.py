@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from speechrnn import package as packages
 from speechrnn.errors import InputError
-from speechrnn.manifest import atomic_file
+from speechrnn.files import atomic_file, finish_replacing
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -47,7 +47,7 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
     if "://" in wanted:
         return fetch(wanted)
     for folder in (packages.BUNDLED, cache_folder()):
-        packages.finish_replacing(folder / wanted)
+        finish_replacing(folder / wanted)
     names = packages.bundled()
     fetched = cached() if wanted not in names else []
     if wanted in (*names, *fetched):
@@ -59,7 +59,7 @@ def find_package(name_or_path: str | os.PathLike | None = None) -> Path:
                 f"write {os.path.join('.', wanted)} for the folder, or {known} for the {kind} one"
             )
         return known
-    packages.finish_replacing(wanted)
+    finish_replacing(wanted)
     if name_or_path is not None and os.path.isdir(wanted):
         return Path(wanted)
     if os.path.isfile(wanted):

@@ -9,16 +9,15 @@ from typing import overload
 import numpy as np
 
 from speechrnn.acoustic import AcousticModel
+from speechrnn.alignment.pauses import LONGEST, join, span, stretches
 from speechrnn.audio import Source, audio_blocks, read_audio, source_name
-from speechrnn.decoding.decoder import Decoder, HotwordWeights, Lm
-from speechrnn.decoding.pauses import LONGEST, join, span, stretches
+from speechrnn.batch_sizes import GROUP
 from speechrnn.errors import InputError
 from speechrnn.package import Package, read_package
 from speechrnn.package_cache import find_package
+from speechrnn.search.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
-
-GROUP = 16  # stretches that are searched together: one by one takes more than twice as long, 32 save a fifth of it
 
 CASES = {"lower": str.lower, "upper": str.upper, "as_is": str}
 
@@ -29,7 +28,7 @@ class Recognizer:
     Args:
         name_or_path: a package's directory, its address, or the name of a bundled or fetched one; None is the default package.
         threads: how many CPU threads to use; None leaves it to ONNX Runtime.
-        lm, hotwords, beam, nbest: how texts are found; see `speechrnn.decoding.decoder.Decoder`.
+        lm, hotwords, beam, nbest: how texts are found; see `speechrnn.search.decoder.Decoder`.
 
     Raises:
         InputError: there is no such package, or it cannot be used, or not with these.
@@ -204,12 +203,12 @@ class Recognizer:
             InputError: the recording cannot be used, a word has a letter that the model lacks, or the text is longer than the
                 recording can hold.
         """
-        from speechrnn.decoding.alignment import align_words
+        from speechrnn.alignment.viterbi import align_words
 
         package, normalise = self.package, normaliser(self.package.normaliser)
         words = [(written, spoken) for written in text.split() if (spoken := normalise(written))]
         if package.tokenizer.has_phones:
-            from speechrnn.decoding.pronunciations import with_words
+            from speechrnn.pronunciation.pronunciations import with_words
 
             package = with_words(package, [part for _, spoken in words for part in spoken.split()])
         for written, spoken in words:
@@ -280,7 +279,7 @@ class Recognizer:
 
     def _words(self, log_probs: np.ndarray, found: Hypothesis, duration: float) -> tuple[Word, ...]:
         """The words of a hypothesis with their times, spelled as the search spelled them."""
-        from speechrnn.decoding.alignment import align_words
+        from speechrnn.alignment.viterbi import align_words
 
         package = self.package
         boundary = self._boundary

@@ -3,9 +3,9 @@
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_text
 
 BLANK = "<blank>"  # token 0, the CTC blank
 BOUNDARY = "|"  # stands for the space between words: tokens.txt never holds a bare space
@@ -128,12 +128,7 @@ def read_pronunciations(path: str | os.PathLike, tokens: Sequence[str] | None = 
     Raises:
         InputError: it cannot be read, is empty, or a line has no phones or one that is none of the tokens.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: expected a pronouncing lexicon (a word and its phones a line): {reason(error)}"
-        ) from None
+    lines = read_text(path, "a pronouncing lexicon (a word and its phones a line)").splitlines()
     known = None if tokens is None else set(tokens)
     found: dict[str, list[str]] = {}
     for number, line in enumerate(lines, start=1):
@@ -203,10 +198,10 @@ class Tokenizer:
         """Read tokens.txt: one "token id" a line, ids from 0 upwards in order.
 
         Raises:
-            InputError: a line is not of that form.
+            InputError: it cannot be read, or a line is not of that form.
         """
         tokens = []
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(path, "tokens (a token and its id a line)").splitlines(), start=1):
             fields = line.split(" ")
             if len(fields) != 2 or fields[1] != str(len(tokens)) or not fields[0]:
                 raise InputError(f"{path}, line {number}: expected '<token> {len(tokens)}', found {line!r}")

@@ -23,6 +23,9 @@ TRAINING_LIBRARIES = {
 TRAINING = (
     "nn",
     "data",
+    "pictures",
+    "runs",
+    "export",
     "training",
     "cli.train",
     "cli.average",
@@ -32,10 +35,11 @@ TRAINING = (
     "cli.tune",
 )
 
-# A module imports only what stands above it. A package stands for all of its modules; `decoding` and `scoring` need
-# nothing of each other. Training may use everything that recognises but the command line.
+# A module imports only what stands above it. A package stands for all of its modules. Training may use everything that
+# recognises but the command line.
 ORDER = (
     "errors",
+    "files",
     "normalisers",
     "text",
     "audio",
@@ -43,13 +47,21 @@ ORDER = (
     "transcript",
     "package",
     "package_cache",
+    "batch_sizes",
     "acoustic",
-    "decoding",
+    "lm",
+    "pronunciation",
+    "search",
+    "alignment",
     "recognizer",
+    "batching",
     "writers",
     "scoring",
     "nn",
     "data",
+    "pictures",
+    "runs",
+    "export",
     "training",
     "cli",
 )

@@ -126,7 +126,6 @@ def test_a_table_is_a_regular_expression(tmp_path_factory, entries, text):
         ("@base upper\nA\tb\na\tc\n", "line 3: 'A' stands in line 2 too .after upper.; leave one"),
         ("\tb\n", "line 1: expected words before the tab, found '', nothing after raw"),
         ("@base english\nuh\tb\n", "line 2: expected words before the tab, found 'uh', nothing after english"),
-        (b"a\tb\n\xff\tc\n", "line 2: expected UTF-8, found byte 0xff; save the table as UTF-8"),
     ],
 )
 def test_what_a_table_may_not_hold(table, contents, message):
@@ -143,6 +142,11 @@ def test_a_table_that_cannot_be_read(tmp_path, use):
         use(str(tmp_path / "none.txt"))
     with pytest.raises(InputError, match="a normaliser.: Is a directory"):
         use(str(tmp_path))
+
+
+def test_a_table_that_is_not_utf_8(table):
+    with pytest.raises(InputError, match="found the byte 0xff on line 2, which is not UTF-8: save it as UTF-8"):
+        scoring_normaliser(table(b"a\tb\n\xff\tc\n"))
 
 
 def test_the_label_changes_with_the_table(table):

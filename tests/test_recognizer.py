@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import speechrnn
-from speechrnn.decoding.alignment import LEAD, TAIL
-from speechrnn.decoding.greedy import greedy
+from speechrnn.alignment.viterbi import LEAD, TAIL
 from speechrnn.errors import InputError
 from speechrnn.package import write_decoder, write_package
+from speechrnn.search.greedy import greedy
 from speechrnn.text import Tokenizer
 
 

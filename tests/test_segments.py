@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import speechrnn
 from speechrnn.acoustic import CONTEXT_SECONDS, WINDOW_SECONDS
-from speechrnn.decoding.pauses import LONGEST, PAUSE, join, quiet, span, stretches
+from speechrnn.alignment.pauses import LONGEST, PAUSE, join, quiet, span, stretches
 from speechrnn.errors import InputError
 from speechrnn.text import BOUNDARY
 from speechrnn.transcript import Hypothesis

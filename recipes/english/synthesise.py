@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from speechrnn.decoding.ngram_counts import read_sentences
+from speechrnn.lm.ngram_counts import read_sentences
 from speechrnn.manifest import Utterance, write_manifest
 
 ACCENTS = ("en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-029")

@@ -13,7 +13,8 @@ import sys
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import read_manifest, write_atomically
+from speechrnn.files import write_atomically
+from speechrnn.manifest import read_manifest
 from speechrnn.text import lexicon_lines, read_pronunciations, upper
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from speechrnn import cli
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
-from speechrnn.training.config import read_config
+from speechrnn.runs.config import read_config
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1)
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from speechrnn.cli import PACKAGE, positive
-from speechrnn.errors import InputError, reason
+from speechrnn.files import read_text
 from speechrnn.writers import FORMATS
 
 TIMED = [name for name, form in FORMATS.items() if form.times]
@@ -37,12 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from speechrnn.audio import source_name
-    from speechrnn.manifest import write_atomically
+    from speechrnn.files import write_atomically
     from speechrnn.recognizer import Recognizer
 
     suffix = Path(args.output or "").suffix.lower().removeprefix(".")
     write = FORMATS[args.format or (suffix if suffix in TIMED else "json")].write
-    transcript = Recognizer(args.model, args.threads, lm=False).align(args.audio, _read_text(args.text))
+    transcript = Recognizer(args.model, args.threads, lm=False).align(args.audio, _text(args.text))
     name = source_name(args.audio)
     contents = write(name if name == "stdin" else Path(name).stem, transcript)
     if args.output:
@@ -52,10 +52,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read_text(text: str) -> str:
+def _text(text: str) -> str:
     if not text.lower().endswith(".txt"):
         return text
-    try:
-        return Path(text).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{text}: expected a text in UTF-8: {reason(error)}") from None
+    return read_text(text, "a text in UTF-8")

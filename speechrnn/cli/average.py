@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Average."""
     import sys
 
-    from speechrnn.training.checkpoint import averaged, read_checkpoint, write_checkpoint
+    from speechrnn.runs.checkpoint import averaged, read_checkpoint, write_checkpoint
 
     folder = Path(args.output).resolve().parent
     if folder.name == "checkpoints":
@@ -49,7 +49,7 @@ def checkpoints(given: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    from speechrnn.training.checkpoint import Checkpoints
+    from speechrnn.runs.checkpoint import Checkpoints
 
     if not given.is_dir():
         if not given.exists():

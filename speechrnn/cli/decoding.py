@@ -1,11 +1,11 @@
 """The arguments that steer a decoder, the same for every command that has one."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from speechrnn.cli import positive
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_text
 
 OPTIONS = ("lm", "no_lm", "hotwords", "hotword_weight", "beam", "nbest")
 
@@ -54,17 +54,14 @@ def command_line(args: argparse.Namespace) -> list[str]:
 
 
 def _hotwords(text: str | None, weight: float | None) -> dict[str, float] | None:
-    from speechrnn.decoding.decoder import HOTWORD_WEIGHT
+    from speechrnn.search.decoder import HOTWORD_WEIGHT
 
     if text is None:
         if weight is not None:
             raise InputError("--hotword-weight: expected --hotwords beside it, found none")
         return None
     if text.lower().endswith(".txt"):
-        try:
-            found = Path(text).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{text}: expected hotwords, one a line, in UTF-8: {reason(error)}") from None
+        found = read_text(text, "hotwords, one a line, in UTF-8").splitlines()
     else:
         found = text.split(",")
     hotwords = [word for word in map(str.strip, found) if word]

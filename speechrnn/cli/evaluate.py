@@ -29,9 +29,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from speechrnn.batch_sizes import CHUNK_SECONDS
 from speechrnn.cli import PACKAGE, decoding, positive
 from speechrnn.cli.score import add_how, add_output, check_output, write
-from speechrnn.cli.utterances import CHUNK_SECONDS, chunks
+from speechrnn.cli.utterances import chunks
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.scoring.results import append_row, git_commit, is_test_set, log_evaluation, read_rows

@@ -22,7 +22,8 @@ import sys
 from pathlib import Path
 
 from speechrnn.cli.models import size
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,15 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export."""
-    card = ""
-    if args.card:
-        try:
-            card = Path(args.card).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{args.card}: expected a Markdown file: {reason(error)}") from None
+    card = read_text(args.card, "a Markdown file").replace("\r\n", "\n") if args.card else ""
     if args.check and args.format != "package":
         raise InputError("--check compares packages: leave it out for sherpa-onnx")
-    from speechrnn.training.export import TOLERANCE, compare, export
+    from speechrnn.export.export import TOLERANCE, compare, export
 
     difference = export(args.source, args.directory, args.dtype, card, args.format)
     megabytes = size(Path(args.directory)) / 1e6

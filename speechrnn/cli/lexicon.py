@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.decoding.pronunciations import Pronouncer, read_dictionary
-    from speechrnn.manifest import write_atomically
+    from speechrnn.files import write_atomically
+    from speechrnn.pronunciation.pronunciations import Pronouncer, read_dictionary
 
     dictionary = read_dictionary(args.dictionary, args.normaliser)
     words = _words(args.words, normaliser(args.normaliser))
@@ -92,10 +92,10 @@ def _words(paths: Iterable[str], normalise: Callable[[str], str]) -> list[str]:
 
 def _texts(path: str) -> Iterator[str]:
     """A line at a time, or a word at a time if it is a language model."""
-    from speechrnn.decoding.arpa import is_arpa_name
-    from speechrnn.decoding.backoff import SPECIAL
-    from speechrnn.decoding.ngram import MAGIC, NgramModel
-    from speechrnn.decoding.ngram_counts import read_sentences
+    from speechrnn.lm.arpa import is_arpa_name
+    from speechrnn.lm.backoff import SPECIAL
+    from speechrnn.lm.ngram import MAGIC, NgramModel
+    from speechrnn.lm.ngram_counts import read_sentences
 
     try:
         with open(path, "rb") as file:

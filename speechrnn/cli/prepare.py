@@ -22,7 +22,8 @@ from pathlib import Path
 
 from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split
 from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared
-from speechrnn.manifest import write_atomically, write_manifest
+from speechrnn.files import write_atomically
+from speechrnn.manifest import write_manifest
 from speechrnn.text import NORMALISERS, characters
 
 NAMED = 5  # of what was left out for one reason, the report names so many

@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.manifest import read_manifest, write_atomically
+    from speechrnn.files import write_atomically
+    from speechrnn.manifest import read_manifest
     from speechrnn.recognizer import Recognizer
     from speechrnn.scoring.report.page import page
     from speechrnn.scoring.report.recordings import record

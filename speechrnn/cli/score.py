@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import write_atomically
+from speechrnn.files import write_atomically
 from speechrnn.scoring.score import ALIGNMENTS, Score, score
 from speechrnn.scoring.texts import FORMS, read_pair
 from speechrnn.text import SCORING_NORMALISERS

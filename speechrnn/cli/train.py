@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train."""
-    from speechrnn.training.config import read_config
+    from speechrnn.runs.config import read_config
     from speechrnn.training.run import train
 
     interrupted = train(read_config(args.config, args.overrides))

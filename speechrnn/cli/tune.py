@@ -24,10 +24,10 @@ from speechrnn.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from speechrnn.decoding.language_model import LanguageModel
-    from speechrnn.decoding.tuning import Tuned
     from speechrnn.package import Package
     from speechrnn.recognizer import Recognizer
+    from speechrnn.search.language_model import LanguageModel
+    from speechrnn.search.tuning import Tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from functools import partial
 
-    from speechrnn.decoding.language_model import read_language_model, read_packaged, write_packaged
     from speechrnn.package import PRIOR_WEIGHT, WEIGHTS, read_package, write_decoder
     from speechrnn.package_cache import find_package
+    from speechrnn.search.language_model import read_language_model, read_packaged, write_packaged
 
     _check(args)
     package = read_package(find_package(args.package))
@@ -79,7 +79,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.output and Path(args.output).exists():
         raise InputError(f"{args.output}: expected the name of a folder that does not exist yet, found something there")
     if args.picture:
-        from speechrnn.training.pictures import new_figure
+        from speechrnn.pictures import new_figure
 
         new_figure(1, 1)  # says so if there is no matplotlib
 
@@ -99,10 +99,10 @@ def _taken(name: str, model: "Package") -> dict[str, Any]:
 
 def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
     """The decoder's description that does best on the manifest."""
-    from speechrnn.decoding.tuning import at_the_edge, tune
     from speechrnn.manifest import read_manifest
     from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT
     from speechrnn.recognizer import Recognizer
+    from speechrnn.search.tuning import at_the_edge, tune
     from speechrnn.text import normaliser
 
     utterances = read_manifest(args.manifest)
@@ -141,7 +141,7 @@ class Trial:
         log_probs: Sequence["np.ndarray"],
         references: Sequence[str],
     ):
-        from speechrnn.decoding.priors import log_priors
+        from speechrnn.search.priors import log_priors
 
         self.package, self.model, self.log_probs, self.references = package, model, log_probs, references
         self.priors = log_priors(log_probs)
@@ -150,7 +150,7 @@ class Trial:
 
     def errors(self, lm_weight: float, word_bonus: float, beam: int, prior_weight: float) -> int:
         """The word errors with the language model."""
-        from speechrnn.decoding.priors import discounted
+        from speechrnn.search.priors import discounted
 
         heard = [discounted(log_probs, self.priors, prior_weight) for log_probs in self.log_probs]
         found = self._search({"lm_weight": lm_weight, "word_bonus": word_bonus}, beam).search_batch(heard, 1)
@@ -164,12 +164,12 @@ class Trial:
 
     def without(self, beam: int | None) -> int:
         """The word errors without one: greedy, or with a beam and any word."""
-        from speechrnn.decoding.decoder import Decoder
+        from speechrnn.search.decoder import Decoder
 
         return self._count(Decoder(self.package, lm=False, beam=beam).decode(self.log_probs))
 
     def _search(self, weights: dict[str, float], beam: int | None = None):
-        from speechrnn.decoding.decoder import beam_search
+        from speechrnn.search.decoder import beam_search
 
         return beam_search(self.package, self.model, None, beam, {**self.package.decoder, **weights})
 
@@ -183,7 +183,7 @@ class Trial:
 
 def _log_probs(recognizer: "Recognizer", utterances) -> list["np.ndarray"]:
     from speechrnn.cli.utterances import chunks
-    from speechrnn.decoding.frames import check
+    from speechrnn.search.frames import check
 
     began, rate = time.perf_counter(), recognizer.package.sample_rate
     log_probs: list[np.ndarray] = []
@@ -206,7 +206,7 @@ def _log_probs(recognizer: "Recognizer", utterances) -> list["np.ndarray"]:
 
 def _show(trial: Trial, tuned: "Tuned", words: int) -> None:
     """The grid and the beams on stdout."""
-    from speechrnn.decoding.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
+    from speechrnn.search.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
 
     if sys.stderr.isatty():
         print("\r", end="", file=sys.stderr)
@@ -239,8 +239,8 @@ def _draw(tuned: "Tuned", words: int, path: str) -> Path:
     """The grid as a heat map."""
     import numpy as np
 
-    from speechrnn.decoding.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
-    from speechrnn.training.pictures import new_figure, save_picture
+    from speechrnn.pictures import new_figure, save_picture
+    from speechrnn.search.tuning import GRID_BEAM, LM_WEIGHTS, WORD_BONUSES
 
     rates = np.full((len(LM_WEIGHTS), len(WORD_BONUSES)), np.nan)
     for cell, errors in tuned.grid.items():

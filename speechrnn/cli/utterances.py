@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from speechrnn.audio import read_audio
+from speechrnn.batch_sizes import CHUNK_SECONDS
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
-
-CHUNK_SECONDS = 600.0  # audio in memory at a time: 38 MB at 16 kHz
 
 
 def chunks(

@@ -14,7 +14,8 @@ import numpy as np
 
 from speechrnn.audio import read_audio
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, atomic_file, write_atomically
+from speechrnn.files import atomic_file, write_atomically
+from speechrnn.manifest import Utterance
 
 
 class AudioCache:

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from speechrnn.data.audio_cache import AudioCache
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, write_atomically
+from speechrnn.files import write_atomically
+from speechrnn.manifest import Utterance
 from speechrnn.text import Tokenizer
 
 LEFT_OUT_SHOWN = 10

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_bytes, read_text
+
+TABLE = "a table of 'from<TAB>to' lines (a normaliser)"
 
 Normalise = Callable[[str], str]
 _BASE = "@base"
@@ -93,23 +96,9 @@ def _replacer(
 
 
 def _contents(path: str | os.PathLike) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected a table of 'from<TAB>to' lines (a normaliser), found no such file"
-        ) from None
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise InputError(f"{path}: expected a table of 'from<TAB>to' lines (a normaliser): {reason(error)}") from None
+    return read_bytes(path, TABLE)
 
 
 def _lines(path: str | os.PathLike) -> list[str]:
-    contents = _contents(path)
-    try:
-        text = contents.decode("utf-8-sig")  # spreadsheets write a byte order mark
-    except UnicodeDecodeError as error:
-        number = contents.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {number}: expected UTF-8, found byte 0x{contents[error.start]:02x}; save the table as UTF-8"
-        ) from None
+    text = read_text(path, TABLE)  # spreadsheets write a byte order mark
     return [line.removesuffix("\r") for line in text.split("\n")]

@@ -9,7 +9,7 @@ from math import inf
 
 import numpy as np
 
-from speechrnn.decoding.confidence import Bin, reliability
+from speechrnn.alignment.confidence import Bin, reliability
 from speechrnn.scoring.errors import ErrorCounts, Pair, align_words, percent
 from speechrnn.scoring.score import Score, UtteranceScore
 from speechrnn.text import scoring_normaliser

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechrnn.errors import InputError, reason
-from speechrnn.manifest import write_atomically
+from speechrnn.errors import InputError
+from speechrnn.files import read_json_lines, write_atomically
 from speechrnn.scoring.errors import ErrorCounts, percent
 
 # A row with the same of all of these replaces the older one.
@@ -35,24 +35,17 @@ def read_rows(path: str | os.PathLike) -> list[dict]:
     path = Path(path)
     if path.suffix != ".jsonl":  # RESULTS.md itself, say, which would be lost
         raise InputError(f"{path}: expected the name of a .jsonl file of results (RESULTS.md is written beside it)")
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected rows of results (JSON lines): {reason(error)}") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for where, line, row in read_json_lines(path, "rows of results (JSON lines)", line_is="a row of results"):
         try:
-            row = json.loads(line)
             missing = [key for key in REQUIRED if key not in row]
             ErrorCounts(**row["words"]), ErrorCounts(**row["characters"])
         except (ValueError, KeyError, TypeError):
             missing = ["a row of results"]
         if missing:
-            raise InputError(f"{path}, line {number}: expected {', '.join(missing)}, found {line[:60]!r}")
+            raise InputError(f"{where}: expected {', '.join(missing)}, found {line[:60]!r}")
         rows.append(row)
     return rows
 

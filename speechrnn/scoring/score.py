@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import inf
 
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_json_lines
 from speechrnn.scoring.errors import ErrorCounts, Pair, align_words, character_errors, count, marked, percent
 from speechrnn.scoring.sclite import align_words_as_sclite
 from speechrnn.scoring.significance import Interval, bootstrap
@@ -22,6 +23,7 @@ ALIGNMENTS: dict[str, Callable[[Sequence[str], Sequence[str]], list[list[Pair]]]
     "sclite": align_words_as_sclite,
 }
 KEYS = {"id", "reference", "hypothesis", "normaliser"}  # what every line of a details file has
+DETAILS_LINE = "a line of a details file, as `speechrnn evaluate --details` and `speechrnn score --details` write it"
 RESAMPLES = 1000  # with the seed, an end of an interval moves by 2 % of its width; 100,000 utterances take a second
 
 
@@ -182,35 +184,26 @@ def read_details(path: str | os.PathLike) -> Score:
     hypotheses: dict[str, str] = {}
     recognised: dict[str, tuple[Word, ...]] = {}
     hows = set()
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                where, row = f"{path}, line {number}", json.loads(line)
-                if not KEYS <= set(row):
-                    raise KeyError
-                how = (row["normaliser"], row.get("alignment", "kaldi"))
-                if not all(isinstance(name, str) for name in how):
-                    raise InputError(f"{where}: expected the names of a normaliser and an alignment, found {how}")
-                hows.add(how)
-                _, id, said = entry_of_json(where, row, "reference")
-                *_, heard = entry_of_json(where, row, "hypothesis")
-                if id in references or id in hypotheses:
-                    raise InputError(f"{where}: the id {id!r} stands on more than one line")
-                if said is not None:
-                    references[id] = said
-                if heard is not None:
-                    hypotheses[id] = heard.text
-                if row.get("recognised") is not None:
-                    recognised[id] = tuple(_word(where, **word) for word in row["recognised"])
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a details file: {reason(error)}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(
-            f"{path}, line {number}: expected a line of a details file, as `speechrnn evaluate --details` and "
-            f"`speechrnn score --details` write it, found {line.strip()[:60]!r}"
-        ) from None
+    for where, line, row in read_json_lines(path, "a details file", line_is=DETAILS_LINE):
+        try:
+            if not KEYS <= set(row):
+                raise KeyError
+            how = (row["normaliser"], row.get("alignment", "kaldi"))
+            if not all(isinstance(name, str) for name in how):
+                raise InputError(f"{where}: expected the names of a normaliser and an alignment, found {how}")
+            hows.add(how)
+            _, id, said = entry_of_json(where, row, "reference")
+            *_, heard = entry_of_json(where, row, "hypothesis")
+            if id in references or id in hypotheses:
+                raise InputError(f"{where}: the id {id!r} stands on more than one line")
+            if said is not None:
+                references[id] = said
+            if heard is not None:
+                hypotheses[id] = heard.text
+            if row.get("recognised") is not None:
+                recognised[id] = tuple(_word(where, **word) for word in row["recognised"])
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{where}: expected {DETAILS_LINE}, found {line[:60]!r}") from None
     if len(hows) != 1:
         found = "; ".join(" and ".join(how) for how in sorted(hows)) or "no utterance"
         raise InputError(f"{path}: expected utterances of one normaliser and one alignment, found {found}")

@@ -4,7 +4,6 @@ A file's form is told by the end of its name (.jsonl, .json, .trn, .ctm, .stm); 
 begins with `{`, else Kaldi text. NIST's forms are read as sclite reads them (SCTK, doc/infmts.htm).
 """
 
-import json
 import os
 import re
 import sys
@@ -12,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import json_object, read_text
 from speechrnn.manifest import read_manifest
 from speechrnn.scoring.segments import (
     IGNORED,
@@ -156,20 +156,13 @@ def _one_field(id: str) -> str:
 
 
 def _read_lines(path: str | os.PathLike) -> list[Line]:
-    expected = f"{path}: expected a manifest or a Kaldi text file (or jsonl, trn, ctm, stm)"
-    try:
-        contents = Path(path).read_bytes()
-        text = contents.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{expected}: {reason(error)}") from None
-    except UnicodeDecodeError as error:
-        number = contents.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{expected} in UTF-8, found the byte {contents[error.start]:#04x} on line {number}") from None
+    expected = "a manifest or a Kaldi text file (or jsonl, trn, ctm, stm) in UTF-8"
+    text = read_text(path, expected)
     # Only "\n" ends a line: a text may hold the other characters at which str.splitlines breaks.
     lines = [Line(f"{path}, line {number}", line.strip()) for number, line in enumerate(text.split("\n"), start=1)]
     lines = [line for line in lines if line.text and not line.text.startswith(COMMENT)]
     if not lines:
-        raise InputError(f"{expected}, found no utterance in it")
+        raise InputError(f"{path}: expected {expected}, found no utterance in it")
     return lines
 
 
@@ -183,7 +176,7 @@ def _utterances(path: str | os.PathLike, lines: Sequence[Line], form: str, side:
     if form == "ctm":
         return {id: Reference(text) for id, text in join_ctm(map(parse_word, lines)).items()}
     if form == "jsonl":
-        objects = [(line.where, _json_object(line)) for line in lines]
+        objects = [(line.where, json_object(line.where, line.text)) for line in lines]
         if all("audio_filepath" in fields and not _id(fields) for _, fields in objects):
             # The ids come from the file names
             return {u.id: Reference(u.text, u.speaker, u.duration) for u in read_manifest(path)}
@@ -227,16 +220,6 @@ def _of_trn(line: Line) -> Entry:
 
 def _of_segment(segment: Segment) -> Entry:
     return segment.where, segment.id, Reference(segment.text, segment.speaker, segment.end - segment.start)
-
-
-def _json_object(line: Line) -> dict:
-    try:
-        fields = json.loads(line.text)
-    except (ValueError, RecursionError) as error:  # a number or a depth without end, too
-        raise InputError(f"{line.where}: expected a JSON object, found {line.text[:60]!r} ({error})") from None
-    if not isinstance(fields, dict):
-        raise InputError(f"{line.where}: expected a JSON object, found {line.text[:60]!r}")
-    return fields
 
 
 def _id(fields: dict) -> object:

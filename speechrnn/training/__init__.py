@@ -1,1 +1,1 @@
-"""Training and export. Needs the extra `speechrnn[train]`."""
+"""The training of a model: the loop and what it needs. Needs the extra `speechrnn[train]`."""

@@ -18,10 +18,10 @@ from speechrnn.nn.ctc import frames_needed
 from speechrnn.nn.front_end import frame_count
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.subsampling import output_frames
+from speechrnn.runs.config import Config
+from speechrnn.runs.progress import progress_over
 from speechrnn.text import Tokenizer, normaliser, read_pronunciations
-from speechrnn.training.config import Config
 from speechrnn.training.distributed import Processes
-from speechrnn.training.progress import progress_over
 
 
 class TrainingData:

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from speechrnn.data.dataset import Dataset
-from speechrnn.decoding.greedy import greedy
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.model import CTCModel
 from speechrnn.scoring.errors import ErrorCounts, word_errors
+from speechrnn.search.greedy import greedy
 from speechrnn.text import Tokenizer
 from speechrnn.training.distributed import Processes
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from speechrnn.errors import InputError
+from speechrnn.export.onnx_weights import read_weights
 from speechrnn.nn.model import CTCModel
 from speechrnn.package import bundled, read_package
 from speechrnn.package_cache import find_package
+from speechrnn.runs.checkpoint import find_checkpoint
 from speechrnn.text import Tokenizer
-from speechrnn.training.export import find_checkpoint
-from speechrnn.training.onnx_weights import read_weights
 
 SHOWN = 40  # new tokens that are listed by name
 

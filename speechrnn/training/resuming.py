@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from speechrnn.errors import InputError
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints
-from speechrnn.training.config import Config, config_from_dict
-from speechrnn.training.log import is_epoch, read_lines
+from speechrnn.runs.checkpoint import Checkpoint, Checkpoints
+from speechrnn.runs.config import Config, config_from_dict
+from speechrnn.runs.log import is_epoch, read_lines
 
 # These may change: they do not change what is computed. Of `accumulate` its product with the processes counts.
 MAY_CHANGE = ("name", "run", "language", "output_case", "data.cache", "optimiser.accumulate", "checkpoints")

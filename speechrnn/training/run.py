@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from speechrnn.errors import InputError
-from speechrnn.training.config import Config, check_values
+from speechrnn.runs.config import Config, check_values
 from speechrnn.training.device import choose_device
 from speechrnn.training.distributed import Processes, join
 from speechrnn.training.trainer import Trainer

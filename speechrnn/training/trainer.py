@@ -18,16 +18,16 @@ from speechrnn.data.plan import padding_share
 from speechrnn.errors import InputError
 from speechrnn.nn.ctc import consistency_loss, ctc_loss
 from speechrnn.nn.model import CTCModel
-from speechrnn.training.bad_batches import BadBatches
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
-from speechrnn.training.config import Config, check_values
+from speechrnn.runs.bad_batches import BadBatches
+from speechrnn.runs.checkpoint import Checkpoint, Checkpoints, Position
+from speechrnn.runs.config import Config, check_values
+from speechrnn.runs.progress import Progress, say
 from speechrnn.training.data import TrainingData, measure_features, model_frames
 from speechrnn.training.device import PRECISIONS, choose_device, choose_precision
 from speechrnn.training.distributed import Processes
 from speechrnn.training.evaluation import evaluate
 from speechrnn.training.initialise import freeze, initialise_from
 from speechrnn.training.interruption import Interruption
-from speechrnn.training.progress import Progress, say
 from speechrnn.training.resuming import check_alike, previous_checkpoint
 from speechrnn.training.schedule import learning_rate
 

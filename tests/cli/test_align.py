@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from conftest import DESCRIPTION, RATE, TOKENS, tones
 
+from speechrnn.alignment.confidence import CLOSEST
+from speechrnn.alignment.viterbi import LEAD, TAIL
 from speechrnn.cli import main
-from speechrnn.decoding.alignment import LEAD, TAIL
-from speechrnn.decoding.confidence import CLOSEST
 from speechrnn.package import write_package
 from speechrnn.text import Tokenizer
 

@@ -10,9 +10,9 @@ from ambiguous import blend, build_lm, with_a_limit, without_tiny, write_dev
 from conftest import DESCRIPTION, RATE, TOKENS, tones
 
 from speechrnn.cli import main
-from speechrnn.decoding.language_model import read_language_model, write_packaged
 from speechrnn.package import read_package, write_decoder, write_package
 from speechrnn.scoring.results import read_rows
+from speechrnn.search.language_model import read_language_model, write_packaged
 from speechrnn.text import Tokenizer
 
 WEIGHTS = {"method": "beam", "beam": 12, "lm_weight": 0.5, "word_bonus": 1.0, "unknown_penalty": 10.0}

@@ -16,9 +16,9 @@ from PIL import Image
 
 from speechrnn.cli import main
 from speechrnn.cli.inspect import MAX_SECONDS
-from speechrnn.decoding.greedy import greedy
+from speechrnn.pictures import emissions
 from speechrnn.scoring.report.pictures import log_mel
-from speechrnn.training.pictures import emissions
+from speechrnn.search.greedy import greedy
 
 
 def inspect(capsys, *arguments, status=0):
@@ -127,7 +127,7 @@ def test_the_padding_is_what_a_plan_by_hand_has(tmp_path, capsys):
 
 
 def test_the_usual_batch_is_that_of_training():
-    from speechrnn.training.config import DataConfig
+    from speechrnn.runs.config import DataConfig
 
     assert DataConfig().max_seconds == MAX_SECONDS
 
@@ -296,7 +296,8 @@ def copy_of(run, folder):
 
 
 def test_the_figures_of_a_run(run, tmp_path, capsys):
-    from speechrnn.training.export import find_checkpoint, load_model
+    from speechrnn.export.export import load_model
+    from speechrnn.runs.checkpoint import find_checkpoint
 
     copy = copy_of(run, tmp_path)
     (copy / "bad_batches.jsonl").write_text('{"step": 2, "ids": ["1"]}\n{"step": 3, "ids": ["0"]}\n')

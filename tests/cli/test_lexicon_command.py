@@ -5,7 +5,7 @@ import json
 import pytest
 
 from speechrnn.cli import main
-from speechrnn.decoding.lexicon import Lexicon
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import BLANK, Tokenizer
 
 VOWELS = {"a": "AE1", "e": "EH1", "i": "IH1"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from speechrnn.cli import main
-from speechrnn.decoding.ngram import NgramModel
+from speechrnn.lm.ngram import NgramModel
 
 WORDS = ["ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "RÉSUMÉ"]
 

@@ -14,10 +14,10 @@ import pytest
 import soundfile
 from conftest import RATE, tones
 
+from speechrnn.batching.engine import Job
+from speechrnn.batching.engine import transcribe as results_of
+from speechrnn.batching.recordings import Recording
 from speechrnn.cli import main
-from speechrnn.cli.transcribe.inputs import Recording
-from speechrnn.cli.transcribe.work import Job
-from speechrnn.cli.transcribe.work import transcribe as results_of
 from speechrnn.manifest import Utterance, write_manifest
 from speechrnn.recognizer import Recognizer
 from speechrnn.writers import FORMATS

@@ -23,7 +23,7 @@ from speechrnn.data.augment import (
     TelephoneConfig,
 )
 from speechrnn.errors import InputError
-from speechrnn.training.config import Config, check_values, read_config
+from speechrnn.runs.config import Config, check_values, read_config
 
 RATE = 16000
 FACTORS = [0.9, 1.0, 1.1]

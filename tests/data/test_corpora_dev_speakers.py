@@ -137,7 +137,7 @@ def test_the_argument_and_the_files_of_the_recipes(tmp_path):
     for wrong in ("0%", "100%", "ten%", "-1%"):
         with pytest.raises(InputError, match="a share of the audio such as 10%"):
             read_dev(wrong)
-    with pytest.raises(InputError, match="nobody: cannot be read"):
+    with pytest.raises(InputError, match="nobody: expected UTF-8 text, found no such file"):
         read_dev(str(tmp_path / "nobody"))
     (tmp_path / "empty").write_text("# none\n")
     with pytest.raises(InputError, match="expected the name of a speaker on each line"):

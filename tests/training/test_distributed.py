@@ -17,8 +17,8 @@ from torch.distributed import HashStore
 
 from speechrnn.data.augment import Augmentation
 from speechrnn.nn.model import CTCModel
-from speechrnn.training.checkpoint import read_checkpoint
-from speechrnn.training.config import config_from_dict, read_config
+from speechrnn.runs.checkpoint import read_checkpoint
+from speechrnn.runs.config import config_from_dict, read_config
 from speechrnn.training.data import TrainingData
 from speechrnn.training.distributed import Processes, _name_of_this_start
 

@@ -14,19 +14,19 @@ from conftest import DESCRIPTION, RATE, tones
 
 from speechrnn.audio import read_audio
 from speechrnn.errors import InputError
+from speechrnn.export.onnx_graph import build
+from speechrnn.export.onnx_weights import read_weights
+from speechrnn.export.weight_types import round_weights
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
 from speechrnn.package import write_package
 from speechrnn.package_cache import find_package
+from speechrnn.runs.checkpoint import Checkpoint, Checkpoints, Position
+from speechrnn.runs.config import Config
 from speechrnn.text import Tokenizer
-from speechrnn.training.checkpoint import Checkpoint, Checkpoints, Position
-from speechrnn.training.config import Config
 from speechrnn.training.initialise import freeze, initialise_from
-from speechrnn.training.onnx_graph import build
-from speechrnn.training.onnx_weights import read_weights
-from speechrnn.training.weight_types import round_weights
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = ModelConfig(front_end=FrontEndConfig(num_bins=40), channels=8, layers=2, hidden=32, dropout=0.0)

@@ -16,7 +16,7 @@ from tiny_runs import CONFIG, PROJECT, best, finish, has_saved, last, log, tone_
 
 from speechrnn.data.audio_cache import AudioCache
 from speechrnn.manifest import read_manifest
-from speechrnn.training.checkpoint import Checkpoints, read_checkpoint, step_of
+from speechrnn.runs.checkpoint import Checkpoints, read_checkpoint, step_of
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ from ambiguous import build_lm
 from conftest import RATE, tones
 from tiny_runs import tiny, tone_corpus
 
-from speechrnn.decoding.hotwords import Hotwords
-from speechrnn.decoding.lexicon import Lexicon
-from speechrnn.decoding.pronunciations import with_words
 from speechrnn.errors import InputError
+from speechrnn.export.export import export
 from speechrnn.manifest import read_manifest
 from speechrnn.package import read_package
+from speechrnn.pronunciation.pronunciations import with_words
 from speechrnn.recognizer import Recognizer
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.lexicon import Lexicon
 from speechrnn.text import Tokenizer, lexicon_lines, read_pronunciations
-from speechrnn.training.export import export
 from speechrnn.training.run import train
 
 LEXICON = {"HELLO": ["HH AH L OW", "HH EH L OW"], "LOW": ["L OW"], "LO": ["L OW"], "A": ["AH", "EY"]}

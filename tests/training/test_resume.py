@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import best, last, log, restless, tone_corpus, unlike
 
-from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.runs.checkpoint import read_checkpoint
 from speechrnn.training.trainer import Trainer
 
 

@@ -8,10 +8,10 @@ from conftest import RATE, tones
 from tiny_runs import log, tiny, tone_corpus
 
 from speechrnn.data.augment import Augmentation, AugmentConfig, NoiseConfig
+from speechrnn.export.export import export
 from speechrnn.nn.front_end import FrontEndConfig
 from speechrnn.nn.model import ModelConfig
 from speechrnn.recognizer import Recognizer
-from speechrnn.training.export import export
 from speechrnn.training.schedule import learning_rate
 from speechrnn.training.trainer import Trainer
 

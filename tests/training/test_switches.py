@@ -6,7 +6,7 @@ import torch
 from tiny_runs import best, last, log, restless, tiny, tone_corpus, unlike
 
 from speechrnn.nn.ctc import ctc_loss
-from speechrnn.training.checkpoint import read_checkpoint
+from speechrnn.runs.checkpoint import read_checkpoint
 from speechrnn.training.trainer import Trainer
 
 

@@ -12,16 +12,16 @@ from conftest import RATE
 from tiny_runs import STILL, best, last, log, restless, tiny, tone_corpus, unlike
 
 from speechrnn.data.plan import padding_share
-from speechrnn.decoding.greedy import greedy
 from speechrnn.errors import InputError
+from speechrnn.export.export import load_model
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.nn.ctc import ctc_loss
 from speechrnn.nn.front_end import FrontEndConfig
-from speechrnn.training.checkpoint import Checkpoints, averaged, read_checkpoint, write_checkpoint
-from speechrnn.training.config import AugmentConfig
+from speechrnn.runs.checkpoint import Checkpoints, averaged, find_checkpoint, read_checkpoint, write_checkpoint
+from speechrnn.runs.config import AugmentConfig
+from speechrnn.search.greedy import greedy
 from speechrnn.training.data import model_frames
 from speechrnn.training.device import choose_device, choose_precision
-from speechrnn.training.export import find_checkpoint, load_model
 from speechrnn.training.trainer import Trainer
 
 

@@ -105,7 +105,7 @@ def recognise(target: str) -> str:
 
 def _can_draw(folder: str) -> None:
     """Raise an InputError before the work, not after it, where no picture can be drawn."""
-    from speechrnn.training.pictures import new_figure
+    from speechrnn.pictures import new_figure
 
     new_figure(1, 1)
     if Path(folder).exists() and not Path(folder).is_dir():

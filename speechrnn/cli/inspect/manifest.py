@@ -26,7 +26,7 @@ def show_manifest(path: str, max_seconds: float, folder: str | None) -> list[Pat
     print("\n\n".join([facts_table(found, max_seconds), ranges_table(found), alphabet(found), suspicious(found)]))
     if not folder:
         return []
-    from speechrnn.training.pictures import durations, recording, save_picture
+    from speechrnn.pictures import durations, recording, save_picture
 
     pictures = [save_picture(durations(found), Path(folder, "durations.png"))]
     missing = set(found.missing)

@@ -29,7 +29,7 @@ def show_package(target: str, audio: str | None, folder: str | None) -> list[Pat
     print("\n" + table(facts))
     if not folder:
         return []
-    from speechrnn.training.pictures import posteriors, save_picture
+    from speechrnn.pictures import posteriors, save_picture
 
     figure = posteriors(
         waveform,

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from speechrnn.cli.inspect.tables import counted, settings, table
-from speechrnn.training.checkpoint import Checkpoint
-from speechrnn.training.config import Config
-from speechrnn.training.curves import draw_curves
-from speechrnn.training.export import find_checkpoint
-from speechrnn.training.log import Columns, Log, read_log, read_rows
+from speechrnn.runs.checkpoint import Checkpoint, find_checkpoint
+from speechrnn.runs.config import Config
+from speechrnn.runs.curves import draw_curves
+from speechrnn.runs.log import Columns, Log, read_log, read_rows
 
 RECORDED = ("date", "speechrnn", "commit", "torch", "cpu", "gpus", "world_size")  # of the environment
 

@@ -17,7 +17,7 @@ from speechrnn.cli.lm import add_text_arguments, tell, text_normaliser
 from speechrnn.errors import InputError
 
 if TYPE_CHECKING:
-    from speechrnn.decoding.ngram_counts import Text
+    from speechrnn.lm.ngram_counts import Text
     from speechrnn.package import Package
 
 NAMED = 10  # words in one line: enough to find the cause
@@ -55,10 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
-    from speechrnn.decoding.arpa import is_arpa_name
-    from speechrnn.decoding.entropy_pruning import prune
-    from speechrnn.decoding.kneser_ney import estimate
-    from speechrnn.decoding.ngram_counts import count, encode, limit, read_sentences
+    from speechrnn.lm.arpa import is_arpa_name
+    from speechrnn.lm.entropy_pruning import prune
+    from speechrnn.lm.kneser_ney import estimate
+    from speechrnn.lm.ngram_counts import count, encode, limit, read_sentences
 
     _check(args, is_arpa_name(args.output))
     normalise, package = text_normaliser(args)
@@ -114,8 +114,8 @@ def _joined(numbers: Sequence[int]) -> str:
 
 def write(model, path: str, quantise: bool) -> None:
     """Write sorted tables in the form that the file's name asks for."""
-    from speechrnn.decoding.arpa import is_arpa_name, write_arpa
-    from speechrnn.decoding.ngram import NgramModel
+    from speechrnn.lm.arpa import is_arpa_name, write_arpa
+    from speechrnn.lm.ngram import NgramModel
 
     if is_arpa_name(path):
         write_arpa(path, model)
@@ -125,7 +125,7 @@ def write(model, path: str, quantise: bool) -> None:
 
 def _vocabulary(path: str, normalise: Callable[[str], str]) -> list[str]:
     """The first word of each line, normalised."""
-    from speechrnn.decoding.ngram_counts import read_sentences
+    from speechrnn.lm.ngram_counts import read_sentences
 
     words = [fields[0] for _, line in read_sentences(path) if (fields := normalise(line).split())]
     if not words:

@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     import os
 
     from speechrnn.cli.lm.build import write
-    from speechrnn.decoding.arpa import is_arpa_name, read_arpa
+    from speechrnn.lm.arpa import is_arpa_name, read_arpa
 
     if args.quantise and is_arpa_name(args.output):
         raise InputError(f"{args.output}: an ARPA file holds no quantised values: leave out --quantise")

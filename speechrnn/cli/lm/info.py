@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.decoding.backoff import START
-    from speechrnn.decoding.ngram import MAGIC, NgramModel
+    from speechrnn.lm.backoff import START
+    from speechrnn.lm.ngram import MAGIC, NgramModel
 
     model = NgramModel.read(args.lm)
     with open(args.lm, "rb") as file:

@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from speechrnn.decoding.ngram import NgramModel
-    from speechrnn.decoding.ngram_counts import read_sentences
-    from speechrnn.decoding.perplexity import measure
+    from speechrnn.lm.ngram import NgramModel
+    from speechrnn.lm.ngram_counts import read_sentences
+    from speechrnn.lm.perplexity import measure
 
     normalise, _ = text_normaliser(args)
     model = NgramModel.read(args.lm)

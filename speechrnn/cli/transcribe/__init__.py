@@ -30,10 +30,10 @@ from speechrnn.errors import InputError, reason
 from speechrnn.writers import FORMATS
 
 if TYPE_CHECKING:
-    from speechrnn.cli.transcribe.inputs import Recording
+    from speechrnn.batching.engine import Job
+    from speechrnn.batching.recordings import Recording
     from speechrnn.cli.transcribe.outputs import Files, Lines
     from speechrnn.cli.transcribe.report import Report
-    from speechrnn.cli.transcribe.work import Job
     from speechrnn.transcript import Transcript
 
 
@@ -153,8 +153,8 @@ def _transcribe(
     one: bool,
     there: int,
 ) -> int:
+    from speechrnn.batching.engine import transcribe
     from speechrnn.cli.transcribe.report import Report
-    from speechrnn.cli.transcribe.work import transcribe
 
     sizes = {recording: _size(recording) for recording in wanted}
     report = Report(sum(sizes.values()), len(wanted), args.quiet, args.verbose)
@@ -194,7 +194,8 @@ def _job(
     sizes: "dict[Recording, float]",
 ) -> "Job":
     """The model, loaded, and how it is to be used: one recording takes all the cores, several share them out."""
-    from speechrnn.cli.transcribe.work import WINDOW_SECONDS, Job
+    from speechrnn.batch_sizes import sorted_seconds
+    from speechrnn.batching.engine import Job
     from speechrnn.recognizer import Recognizer
 
     cores = args.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count()))
@@ -207,7 +208,7 @@ def _job(
         workers,
         times=args.channels == "each" or any(FORMATS[name].times for name in output.formats),
         each=args.channels == "each",
-        window=args.batch or max(WINDOW_SECONDS, 60.0 * workers),
+        window=args.batch or sorted_seconds(workers),
         raw=args.raw,
         heard=lambda recording, share, seconds: report.heard(recording, share * sizes[recording], seconds),
     )

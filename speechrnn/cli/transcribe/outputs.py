@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechrnn.audio import printable, source_name
-from speechrnn.cli.transcribe.inputs import Recording
+from speechrnn.batching.recordings import Recording
 from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript
 from speechrnn.writers import FORMATS
@@ -91,7 +91,7 @@ class Files:
 
     def write(self, recording: Recording, channels: Sequence[Transcript]) -> None:
         """Write what is missing, or everything where files may be replaced."""
-        from speechrnn.manifest import write_atomically
+        from speechrnn.files import write_atomically
 
         paths = self.paths(recording)
         for name in self.formats if self._replace else self.missing(recording):

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechrnn.audio import UNKNOWN
-from speechrnn.errors import InputError, reason
+from speechrnn.errors import InputError
+from speechrnn.files import read_text
 from speechrnn.manifest import Utterance
 from speechrnn.text import BOUNDARY, normaliser, raw
 
@@ -152,28 +153,13 @@ def _seconds(path: str) -> float:
     return info.frames / info.samplerate
 
 
-def read_text(path: Path) -> str:
-    """The contents of a UTF-8 text file, with or without a byte order mark.
-
-    Raises:
-        InputError: it cannot be read or is not UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {reason(error)}") from None
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise InputError(f"{path}: expected UTF-8 text, found the byte 0x{byte:02x}; save it as UTF-8") from None
-
-
 def read_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a text file that are not blank, stripped, each with its number from 1.
 
     Raises:
-        InputError: as `read_text`.
+        InputError: it cannot be read or is not UTF-8.
     """
-    lines = enumerate(read_text(path).split("\n"), start=1)
+    lines = enumerate(read_text(path, "UTF-8 text").split("\n"), start=1)
     return [(number, line.strip()) for number, line in lines if line.strip()]
 
 

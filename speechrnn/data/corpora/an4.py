@@ -16,7 +16,8 @@ import numpy as np
 
 from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_lines, require_folder
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, write_atomically
+from speechrnn.files import write_atomically
+from speechrnn.manifest import Utterance
 
 SUFFIXES = (".wav", ".flac", ".sph", ".raw")
 RAW_RATE = 16000

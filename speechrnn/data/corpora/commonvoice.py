@@ -14,8 +14,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_text, require_folder
+from speechrnn.data.corpora import LeftOut, Rules, Split, check, require_folder
 from speechrnn.errors import InputError
+from speechrnn.files import read_text
 from speechrnn.manifest import Utterance
 from speechrnn.text import normaliser
 
@@ -63,7 +64,7 @@ def _split(language: Path, name: str, rules: Rules) -> Split:
 def _rows(language: Path, name: str) -> Iterator[Utterance | LeftOut]:
     table = language / f"{name}.tsv"
     csv.field_size_limit(sys.maxsize)  # a sentence may be a page by mistake: it is the reader's to find, not csv's
-    rows = csv.reader(io.StringIO(read_text(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = csv.reader(io.StringIO(read_text(table, "UTF-8 text"), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     columns = next(rows, [])
     missing = [column for column in _COLUMNS if column not in columns]
     if missing:

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechrnn.audio import SUFFIXES
-from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_lines, read_text
+from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_lines
 from speechrnn.errors import InputError
+from speechrnn.files import read_text
 from speechrnn.manifest import Utterance
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
@@ -63,7 +64,7 @@ def _side_by_side(root: Path) -> Iterator[Utterance | LeftOut]:
             yield LeftOut(name, "audio without a .txt beside it", str(audio), speaker)
             continue
         try:
-            yield Utterance(name, str(audio), read_text(text), speaker=speaker)
+            yield Utterance(name, str(audio), read_text(text, "UTF-8 text"), speaker=speaker)
         except InputError as error:
             yield LeftOut(name, "unreadable transcript", str(error), speaker)
     for stem, text in texts.items():
@@ -99,7 +100,7 @@ def _table(table: Path, rules: Rules) -> Iterator[Utterance | LeftOut]:
 def _csv_rows(table: Path, rules: Rules) -> Iterator[tuple[int, dict | str]]:
     """Line number and fields by lower-case column name of each row, or what is wrong with it."""
     # In a TSV file a quotation mark is a character like any other, as Common Voice writes it.
-    text = read_text(table)
+    text = read_text(table, "UTF-8 text")
     if table.suffix.lower() == ".tsv":
         style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     else:  # spreadsheets write semicolons where the comma is the decimal point

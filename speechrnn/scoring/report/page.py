@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from string import Template
 
-from speechrnn.decoding.confidence import calibration_error
+from speechrnn.alignment.confidence import calibration_error
 from speechrnn.scoring import breakdown
 from speechrnn.scoring.report.exhibit import exhibit
 from speechrnn.scoring.report.plots import calibration_plot, error_plot

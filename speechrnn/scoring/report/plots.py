@@ -5,7 +5,7 @@ from html import escape
 
 import numpy as np
 
-from speechrnn.decoding.confidence import Bin
+from speechrnn.alignment.confidence import Bin
 from speechrnn.scoring.breakdown import Group
 from speechrnn.scoring.report.recordings import Posteriors
 

@@ -1,0 +1,1 @@
+"""Many recordings to transcripts: read, batched by length, over the cores, given in order."""

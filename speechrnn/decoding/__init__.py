@@ -1,1 +1,0 @@
-"""Decoding: log-probabilities to text. Needs numpy only."""

@@ -1,0 +1,1 @@
+"""How words are pronounced: dictionaries, and guesses at the words that they lack. Needs numpy only."""

@@ -1,0 +1,1 @@
+"""The folder of a training run: its settings, checkpoints, logs and curves."""

@@ -1,0 +1,63 @@
+"""Prefixes that have one future: of those that differ in words which nothing will look at again, a few are enough.
+
+Prefixes of an utterance at the same node of the lexicon, in the same states of language model and hotwords and with the same
+last token go on alike, and gain the same by it. The one that is behind stays behind, so a list of the n best texts needs n of
+them; others come last, and stay where the beam has room. Else half of a beam of 64 was such repetitions where the acoustic model
+was unsure (docs/decoding.md). Decoders of the Viterbi kind keep one of each (flashlight adds up their probabilities, which
+makes the score that of no text).
+"""
+
+import numpy as np
+
+from speechrnn.search.hotwords import Hotwords
+from speechrnn.search.prefixes import Prefixes
+from speechrnn.search.slots import Beam, Extensions
+
+TABLE_BITS = 16  # some thousand candidates a frame: two in a hundred share a place
+# Odd and without a pattern: sums of their multiples, modulo 2 ** 64, tell futures apart
+UTTERANCE, STATE, NODE, TOKEN, HOT = np.array(
+    [0xA0761D6478BD642F, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64
+).astype(np.int64)
+
+
+class Recombination:
+    """What comes last, for a list of the best `nbest` texts."""
+
+    def __init__(self, nbest: int, hotwords: Hotwords | None):
+        self.nbest, self.hotwords = nbest, hotwords
+        self._first = np.zeros(1 << TABLE_BITS, np.int32)
+
+    def behind(
+        self, prefixes: Prefixes, beam: Beam, extensions: Extensions, order: np.ndarray, utterance: np.ndarray
+    ) -> np.ndarray:
+        """Whether `nbest` prefixes of the same future are before each place of `order`, (candidates,).
+
+        Args:
+            order: (candidates,), places among the live prefixes and the extensions behind them, best first.
+            utterance: (candidates,), of each place of `order`.
+        """
+        future = self._futures(prefixes, beam, extensions).take(order) + utterance * UTTERANCE
+        left = np.arange(len(order))
+        for _ in range(self.nbest):
+            own = future.take(left)
+            place = (own >> (63 - TABLE_BITS)) & ((1 << TABLE_BITS) - 1)
+            self._first[place[::-1]] = left[::-1]  # of several, the last that is written stays
+            first = self._first.take(place)
+            left = left.compress((first != left) & (future.take(first) == own))  # another future in its place: no harm
+            if not len(left):
+                break
+        behind = np.zeros(len(order), bool)
+        behind[left] = True
+        return behind
+
+    def _futures(self, prefixes: Prefixes, beam: Beam, extensions: Extensions) -> np.ndarray:
+        """A number (candidates,) for all that decides how a prefix can go on, but for the utterance."""
+        parent, ended = beam.prefix.take(extensions.slot), extensions.end >= 0
+        state = np.where(ended, prefixes.ends.state.take(extensions.end, mode="clip"), prefixes.state.take(parent))
+        future = np.concatenate([prefixes.state.take(beam.prefix), state]) * STATE
+        future += np.concatenate([prefixes.node.take(beam.prefix), extensions.node]) * NODE
+        future += np.concatenate([prefixes.token.take(beam.prefix), extensions.token]) * TOKEN
+        if self.hotwords:
+            hot = self.hotwords.follow(prefixes.hot.take(parent), extensions.token)
+            future += np.concatenate([prefixes.hot.take(beam.prefix), hot]) * HOT
+        return future

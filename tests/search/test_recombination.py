@@ -1,0 +1,60 @@
+"""What recombination finds against futures counted in a dictionary, and what it is for."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_beam import LETTERS, WEIGHTS, Bigrams
+
+from speechrnn.search.beam import BeamSearch
+from speechrnn.search.recombination import Recombination
+from speechrnn.search.slots import Beam, Extensions
+
+WORDS = ["a", "b", "ab", "ba", "bb", "aab"]
+
+
+@pytest.mark.parametrize("nbest", [1, 2, 5])
+def test_behind_are_those_after_the_first_few_of_a_future(nbest):
+    rng = np.random.default_rng(nbest)
+    state, node, token = rng.integers(0, 3, (3, 50))
+    prefixes = SimpleNamespace(
+        state=state << 33, node=node, token=token, ends=SimpleNamespace(state=np.arange(5) << 40)
+    )
+    live, new = 30, 400
+    beam = Beam(rng.integers(0, 2, live), rng.permutation(50)[:live], *np.zeros((3, live)))
+    extensions = Extensions(
+        rng.integers(0, live, new),
+        rng.integers(0, 3, new),
+        None,
+        rng.integers(0, 3, new),
+        rng.integers(-1, 5, new),
+        None,
+        None,
+    )
+    futures = [(u, prefixes.state[p], node[p], token[p]) for u, p in zip(beam.utterance, beam.prefix, strict=True)]
+    for slot, label, place, end in zip(extensions.slot, extensions.token, extensions.node, extensions.end, strict=True):
+        after = prefixes.ends.state[end] if end >= 0 else prefixes.state[beam.prefix[slot]]
+        futures.append((beam.utterance[slot], after, place, label))
+    order = rng.permutation(live + new)
+    utterance = np.concatenate([beam.utterance, beam.utterance[extensions.slot]])[order]
+    met: dict[tuple, int] = {}
+    expected = []
+    for place in order:
+        met[futures[place]] = met.get(futures[place], 0) + 1
+        expected.append(met[futures[place]] > nbest)
+    assert any(expected)
+    behind = Recombination(nbest, None).behind(prefixes, beam, extensions, order, utterance)
+    assert behind.tolist() == expected
+
+
+def test_a_narrow_beam_finds_more_when_only_the_best_text_is_wanted():
+    search = BeamSearch(LETTERS, 6, lm=Bigrams(WORDS), **WEIGHTS)
+    wide = BeamSearch(LETTERS, 500, lm=Bigrams(WORDS), **WEIGHTS)
+    gained = lost = 0.0
+    for seed in range(30):
+        log_probs = np.random.default_rng(seed).normal(0, 1, (40, 4))
+        log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=1, keepdims=True)
+        one, every, best = search.search(log_probs, 1)[0], search.search(log_probs)[0], wide.search(log_probs, 1)[0]
+        gained += one.score - every.score
+        lost += best.score - one.score
+    assert gained > 5 and lost > 0
