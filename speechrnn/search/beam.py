@@ -115,10 +115,9 @@ class BeamSearch:
     def _search(self, frames: Frames, nbest: int | None) -> list[list[Hypothesis]]:
         """The hypotheses of each utterance of the frames, in their order."""
         running = len(frames.lengths)
-        prefixes, recombination = (
-            Prefixes(),
-            Recombination(nbest, self.hotwords) if nbest and self.lexicon.words else None,
-        )
+        prefixes = Prefixes()
+        recombination = Recombination(self.hotwords) if nbest and self.lexicon.words else None
+        more = nbest if nbest and nbest > 1 else 0  # places for prefixes that cannot become the best text
         last = BLANK if self.boundary is None else self.boundary
         state = self.word_scores.start
         prefixes.append(running, parent=-1, token=last, node=ROOT, word=-1, choice=-1, state=state, first_end=-1)
@@ -133,11 +132,17 @@ class BeamSearch:
                 results.append(hypotheses(prefixes, prefix, acoustic, *scorers, nbest))
                 beam = Beam(*(column[:first] for column in beam))
             if running:
-                beam = self._step(prefixes, beam, frames, frames.first[:running] + step, recombination)
+                beam = self._step(prefixes, beam, frames, frames.first[:running] + step, recombination, more)
         return results[::-1]
 
     def _step(
-        self, prefixes: Prefixes, beam: Beam, frames: Frames, rows: np.ndarray, recombination: Recombination | None
+        self,
+        prefixes: Prefixes,
+        beam: Beam,
+        frames: Frames,
+        rows: np.ndarray,
+        recombination: Recombination | None,
+        more: int,
     ) -> Beam:
         """The beam after one more frame of each utterance; `rows` (utterances,) says which in `frames`."""
         utterance, prefix, blank, other, total = beam
@@ -178,7 +183,8 @@ class BeamSearch:
             ended = self._after_words(prefixes, slots, already, frames)
             if ended is not None:
                 extensions = Extensions(*map(np.concatenate, zip(extensions, ended, strict=True)))
-        return self._select(prefixes, beam, (stay_blank, stay_other, stay), rank, plain, extensions, recombination)
+        stays = stay_blank, stay_other, stay
+        return self._select(prefixes, beam, stays, rank, plain, extensions, recombination, more)
 
     def _spread(self, slots: Slots, taken: tuple[np.ndarray, np.ndarray], frames: Frames) -> tuple[np.ndarray, ...]:
         """Each slot with each token that is possible in its frame, but for those `taken` and those that are hopeless.
@@ -250,9 +256,10 @@ class BeamSearch:
         return Extensions(*(each.take(keep) for each in (slot, token, acoustic, node, end, rank, plain)))
 
     def _select(
-        self, prefixes: Prefixes, beam: Beam, stay: tuple, rank, plain, extensions: Extensions, recombination
+        self, prefixes: Prefixes, beam: Beam, stay: tuple, rank, plain, extensions: Extensions, recombination, more: int
     ) -> Beam:
-        """The best `width` of each utterance, of the prefixes that stay and the extensions.
+        """The best `width` of each utterance, of the prefixes that stay and the extensions; then, of those that have a better
+        one of the same future, as many as fill the width, and `more`.
 
         `stay` are the blank, other and total of those that stay, `rank` their ranks, `plain` the same without what is lent.
         """
@@ -261,18 +268,24 @@ class BeamSearch:
         order = np.argsort(-rank)
         utterance = np.concatenate([beam.utterance, beam.utterance.take(extensions.slot)]).take(order)
         group = utterance.astype(np.int16)
+        behind = np.zeros(len(order), bool)
         if recombination:
-            group = 2 * group + recombination.behind(prefixes, beam, extensions, order, utterance)
+            behind = recombination.behind(prefixes, beam, extensions, order, utterance)
+            group = 2 * group + behind
         if group.max():  # more than one
             by_group = group.argsort(kind="stable")
-            order, utterance = order.take(by_group), utterance.take(by_group)
+            order, utterance, behind = order.take(by_group), utterance.take(by_group), behind.take(by_group)
         rank = rank.take(order)
         firsts = utterance.searchsorted(np.arange(utterance[-1] + 1))
         best = rank.take(firsts)
         if self.hotwords:
             best = np.maximum.reduceat(np.concatenate([plain, extensions.plain]).take(order), firsts)
         place = np.arange(len(order)) - firsts.take(utterance)
-        keep = (place < self.width) & (rank >= (best - self.score_threshold).take(utterance))
+        room = self.width
+        if more:
+            ahead = np.bincount(utterance[~behind], minlength=len(firsts)).take(utterance)
+            room = np.where(behind, np.maximum(self.width, ahead) + more, self.width)
+        keep = (place < room) & (rank >= (best - self.score_threshold).take(utterance))
         chosen = order.compress(keep)
 
         stays, longer = (chosen < live).nonzero()[0], (chosen >= live).nonzero()[0]

@@ -1,10 +1,10 @@
-"""Prefixes that have one future: of those that differ in words which nothing will look at again, a few are enough.
+"""Prefixes that have one future: they differ only in words that nothing will look at again.
 
 Prefixes of an utterance at the same node of the lexicon, in the same states of language model and hotwords and with the same
-last token go on alike, and gain the same by it. The one that is behind stays behind, so a list of the n best texts needs n of
-them; others come last, and stay where the beam has room. Else half of a beam of 64 was such repetitions where the acoustic model
-was unsure (docs/decoding.md). Decoders of the Viterbi kind keep one of each (flashlight adds up their probabilities, which
-makes the score that of no text).
+last token go on alike, and gain the same by it. The one that is behind stays behind: it cannot become the best text, and is
+kept only where the beam has room, or in the room that a list of the n best texts is given beside it. Else half of a beam of 64
+was such repetitions where the acoustic model was unsure (docs/decoding.md). Decoders of the Viterbi kind keep one of each
+(flashlight adds up their probabilities, which makes the score that of no text).
 """
 
 import numpy as np
@@ -21,34 +21,26 @@ UTTERANCE, STATE, NODE, TOKEN, HOT = np.array(
 
 
 class Recombination:
-    """What comes last, for a list of the best `nbest` texts."""
+    """Which candidates have a better one of the same future."""
 
-    def __init__(self, nbest: int, hotwords: Hotwords | None):
-        self.nbest, self.hotwords = nbest, hotwords
+    def __init__(self, hotwords: Hotwords | None):
+        self.hotwords = hotwords
         self._first = np.zeros(1 << TABLE_BITS, np.int32)
 
     def behind(
         self, prefixes: Prefixes, beam: Beam, extensions: Extensions, order: np.ndarray, utterance: np.ndarray
     ) -> np.ndarray:
-        """Whether `nbest` prefixes of the same future are before each place of `order`, (candidates,).
+        """Whether a prefix of the same future is before each place of `order`, (candidates,).
 
         Args:
             order: (candidates,), places among the live prefixes and the extensions behind them, best first.
             utterance: (candidates,), of each place of `order`.
         """
         future = self._futures(prefixes, beam, extensions).take(order) + utterance * UTTERANCE
-        left = np.arange(len(order))
-        for _ in range(self.nbest):
-            own = future.take(left)
-            place = (own >> (63 - TABLE_BITS)) & ((1 << TABLE_BITS) - 1)
-            self._first[place[::-1]] = left[::-1]  # of several, the last that is written stays
-            first = self._first.take(place)
-            left = left.compress((first != left) & (future.take(first) == own))  # another future in its place: no harm
-            if not len(left):
-                break
-        behind = np.zeros(len(order), bool)
-        behind[left] = True
-        return behind
+        place = (future >> (63 - TABLE_BITS)) & ((1 << TABLE_BITS) - 1)
+        self._first[place[::-1]] = np.arange(len(order))[::-1]  # of several, the last that is written stays
+        first = self._first.take(place)
+        return (first != np.arange(len(order))) & (future.take(first) == future)  # another future in its place: no harm
 
     def _futures(self, prefixes: Prefixes, beam: Beam, extensions: Extensions) -> np.ndarray:
         """A number (candidates,) for all that decides how a prefix can go on, but for the utterance."""
