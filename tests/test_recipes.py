@@ -1,5 +1,7 @@
 """Every recipe runs, from a tiny corpus to its RESULTS.md."""
 
+import csv
+import io
 import lzma
 import os
 import shutil
@@ -76,9 +78,8 @@ TINY_WORDS = {
 def tiny_librispeech(folder: Path) -> None:
     """LibriSpeech's layout with two utterances a speaker: noise, which nothing can be learnt from."""
     dev = sorted(read_speakers(ROOT / "recipes" / "mini_librispeech" / "dev_speakers.txt"))
-    test = sorted(read_speakers(ROOT / "recipes" / "english" / "test_speakers.txt"))
     random = np.random.default_rng(0)
-    subsets = {"train-clean-5": [*dev, "19", "26"], "dev-clean": ["84", "251", *test], "train-clean-100": ["27"]}
+    subsets = {"train-clean-5": [*dev, "19", "26"], "dev-clean": ["84", "251"], "train-clean-100": ["27"]}
     for subset, speakers in subsets.items():
         for speaker in speakers:
             chapter = folder / subset / speaker / "1"
@@ -104,6 +105,20 @@ def tiny_speechocean(folder: Path, test_speakers: Path) -> None:
         (folder / "train" / name).write_text(text)
 
 
+def tiny_repositories(folder: Path, utterances: Path) -> None:
+    """The git repositories of the sets of sources.tsv, each with one recording of noise, and lists of utterances that name it."""
+    with open(utterances.parent / "sources.tsv", encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+    for row in rows:
+        repository = folder / row["repository"].replace("/", "+")
+        subprocess.run(["git", "init", "--quiet", "--bare", repository], check=True)
+        sound = io.BytesIO()
+        soundfile.write(sound, np.random.default_rng(0).normal(0, 0.1, 22050), 22050, format="WAV")
+        command = ["git", "-C", repository, "hash-object", "-w", "--stdin"]
+        blob = subprocess.run(command, input=sound.getvalue(), capture_output=True, check=True).stdout.decode().strip()
+        (utterances / f"{row['set']}.tsv").write_text(f"{row['set']}/1\tanna\t1.0\tYou go low.\t{blob}\n")
+
+
 @pytest.fixture(scope="module")
 def mini_librispeech(tmp_path_factory):
     """Where the recipe mini_librispeech has run, and what came of it."""
@@ -126,7 +141,7 @@ def test_mini_librispeech(mini_librispeech):
     assert done.returncode == 0, done.stderr
     assert "1 guessed: LOWER" in done.stderr  # the lexicon has the words of speech and language model
     table = (folder / "recipes" / "mini_librispeech" / "RESULTS.md").read_text()
-    assert "3-grams of books" in table and "no language model" in table and "/ 84," in table
+    assert "3-grams of books" in table and "no language model" in table and "/ 14," in table
     package = folder / "runs" / "mini_librispeech" / "seed1" / "package"
     assert "LOWER L OW" in (package / "lexicon.txt").read_text() and (package / "lm").exists()
     done = run(folder / "recipes" / "mini_librispeech" / "run.sh", BOOKS="no/books.txt")
@@ -140,6 +155,7 @@ def test_english(mini_librispeech):
     corpora, recipe = folder / "data" / "corpora", folder / "recipes" / "english"
     tiny_an4(corpora / "an4")
     tiny_speechocean(corpora / "speechocean762", recipe / "test_learners.txt")
+    tiny_repositories(corpora / "more" / "repositories", recipe / "utterances")
     (recipe / "results.jsonl").unlink(missing_ok=True)
     script = (recipe / "run.sh").read_text()
     (recipe / "run.sh").write_text(
@@ -148,7 +164,23 @@ def test_english(mini_librispeech):
     done = run(recipe / "run.sh")
     assert done.returncode == 0, done.stderr
     table = (recipe / "RESULTS.md").read_text()
-    assert all(f"## {test}" in table for test in ("more/dev.jsonl", "learners/dev.jsonl", "an4/test.jsonl"))
+    assert all(f"## {test}" in table for test in ("test/dev-clean.jsonl", "learners/dev.jsonl", "an4/test.jsonl"))
+    assert soundfile.info(corpora / "more" / "korliu-validated" / "korliu-validated_1.flac").samplerate == 16000
     assert '"text": "ENTER A. B' in (folder / "data" / "english" / "an4" / "spelled.jsonl").read_text()
     lexicon = (folder / "runs" / "english" / "model" / "package" / "lexicon.txt").read_text()
     assert "A. EY" in lexicon and "LOW L OW" in lexicon
+
+
+def test_speech_that_is_not_in_its_repository_is_named(tmp_path):
+    recipe = tmp_path / "english"
+    shutil.copytree(ROOT / "recipes" / "english", recipe)
+    tiny_repositories(tmp_path / "more" / "repositories", recipe / "utterances")
+    lines = recipe / "utterances" / "korliu-validated.tsv"
+    lines.write_text(lines.read_text() + f"lost\tanna\t1.0\tGo.\t{'0' * 40}\n")
+    command = [sys.executable, recipe / "more_speech.py", "korliu-validated", tmp_path / "more"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "lost: left out: blob 000" in done.stderr
+    table = (tmp_path / "more" / "korliu-validated" / "text.tsv").read_text()
+    assert table == "audio\ttext\tspeaker\nkorliu-validated_1.flac\tYou go low.\tanna\n"
+    done = subprocess.run([*command[:2], "other", tmp_path / "more"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "other: expected one of librilight-gautam" in done.stderr

@@ -1,28 +1,22 @@
 #!/usr/bin/env bash
-# The bundled English model, from the corpora to a package and RESULTS.md.
+# The bundled English model, from the corpora to a package and its figures.
 #   recipes/english/run.sh [optimiser.epochs=10 ...]
 # data/corpora holds, as their publishers lay them out, LibriSpeech/train-clean-5, LibriSpeech/dev-clean, LibriSpeech/train-clean-100 (what
-# is there of it), an4 and speechocean762; data/lm holds books.txt.xz, a sentence a line, and CMU's cmudict.dict.xz. What is missing is
-# taken from ../shared. It begins with the weights of recipes/mini_librispeech, which runs first. espeak-ng must be installed.
+# is there of it), an4 and speechocean762; data/lm holds books.txt.xz, a sentence a line, and CMU's cmudict.dict.xz. The other recordings
+# are fetched from public repositories, see more_speech.py. espeak-ng must be installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 corpora=data/corpora
-if [ ! -d $corpora/speechocean762 ] && [ -f ../shared/corpora/unpack.py ]; then
-    python ../shared/corpora/unpack.py $corpora
-fi
 lm=data/lm
-[ -d $lm ] || lm=../shared/lm
 data=data/english
 mkdir -p $data
 speechrnn() { python -m speechrnn "$@"; }
 
-if [ ! -d runs/mini_librispeech/seed1/package/lm ]; then recipes/mini_librispeech/run.sh; fi
-
 books=$corpora/LibriSpeech
 speechrnn prepare librispeech $books/train-clean-5 $data/books --dev-speakers recipes/mini_librispeech/dev_speakers.txt
-speechrnn prepare librispeech $books/dev-clean $data/more --dev-speakers recipes/english/test_speakers.txt
 speechrnn prepare librispeech $books/train-clean-100 $data/three
+speechrnn prepare librispeech $books/dev-clean $data/test
 
 learners=$corpora/speechocean762
 awk 'BEGIN { OFS = "\t"; print "audio", "text", "speaker" }
@@ -34,6 +28,12 @@ speechrnn prepare folder $learners/train.tsv $data/learners --normaliser upper -
 speechrnn prepare an4 $corpora/an4 $data/an4 --dev-speakers recipes/an4/dev_speakers.txt
 sed -E 's/\bA\b/A./g' $data/an4/train.jsonl > $data/an4/spelled.jsonl # there it is the letter: A. in the dictionary
 
+# sh18en-validated is not trained on: the Common Voice clips to test on
+for set in librilight-gautam librispeech-jenny hys89-cv-valid-dev korliu-validated lj-prerna vctk-avgay vctk-s194584 sh18en-validated; do
+    [ -s $corpora/more/$set/text.tsv ] || python recipes/english/more_speech.py $set $corpora/more
+    speechrnn prepare folder $corpora/more/$set/text.tsv $data/$set --normaliser words
+done
+
 python recipes/english/synthesise.py "$lm/books.txt.xz" $data/synthetic 420
 python recipes/an4/nonspeech.py $data/nonspeech 120
 
@@ -42,7 +42,7 @@ if [ ! $data/lexicon.txt -nt $data/books.lm ]; then
     ten=("${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}")
     speechrnn lm build "$lm/books.txt.xz" "${ten[@]}" "${ten[@]}" -o $data/books.lm --normaliser upper \
         --most-frequent 60000 --entropy 1e-7 --quantise
-    speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/train*.jsonl $data/*/dev.jsonl $data/an4/spelled.jsonl \
+    speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/train*.jsonl $data/*/all.jsonl $data/*/dev.jsonl $data/an4/spelled.jsonl \
         $data/synthetic.jsonl $data/books.lm -o $data/lexicon.txt || [ -s $data/lexicon.txt ] # what it leaves out it names
 fi
 
@@ -51,7 +51,7 @@ speechrnn train conf/english.yaml "$@"
 rm -rf $run/package # of an earlier call
 speechrnn export $run $run/package --card recipes/english/CARD.md
 speechrnn tune $run/package $data/books/dev.jsonl --lm $data/books.lm
-for test in more/dev learners/dev an4/test; do
+for test in test/dev-clean learners/dev sh18en-validated/all an4/test; do
     speechrnn evaluate $run/package $data/$test.jsonl --details "$run/${test%/*}.jsonl" \
         --system "english, phones, 3-grams of books" --record recipes/english/results.jsonl
 done
