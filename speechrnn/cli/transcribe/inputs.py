@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from speechrnn.audio import FOREIGN_SUFFIXES, HELD, LONGEST_STREAM, SUFFIXES, source_name
 from speechrnn.errors import InputError, reason
@@ -86,7 +86,7 @@ def kept(stream: BinaryIO, name: str, raw: int | None) -> BinaryIO:
             )
         )
     file.seek(0)
-    return file
+    return cast(BinaryIO, file)  # it has all its methods
 
 
 def _in_folder(folder: str) -> Iterator[Recording | InputError]:
