@@ -26,7 +26,7 @@ def show(title: str, table: list[Bin]) -> None:
     print(f"{title}: expected calibration error {calibration_error(table):.3f}")
     print(f"  {'confidence':12}{'words':>6}{'mean':>8}{'right':>8}")
     for b in table:
-        print(f"  {b.low:.1f} - {b.high:.1f}   {b.count:6}{b.confidence:8.3f}{b.right:8.3f}")
+        print(f"  {b.low:.1f} - {b.high:.1f}   {b.words:6}{b.confidence:8.3f}{b.right:8.3f}")
 
 
 def by_chance(confidences: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -162,7 +162,7 @@ def _is_stdin(source: Source) -> bool:
     return isinstance(source, str | os.PathLike) and os.fspath(source) == "-"
 
 
-def _seekable(file: BinaryIO) -> bool:
+def _seekable(file: Any) -> bool:
     return hasattr(file, "seekable") and file.seekable()
 
 
@@ -177,7 +177,7 @@ def _held(name: str, stream: BinaryIO) -> BinaryIO:
                 f"{name}: expected at most {LONGEST_STREAM >> 20} MiB from a stream: write it to a file first"
             )
         contents.write(block)
-    return contents
+    return cast(BinaryIO, contents)  # it has all its methods
 
 
 def _is_array(source: Source) -> bool:

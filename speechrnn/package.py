@@ -84,7 +84,12 @@ class Package:
         return round(self.seconds_per_frame * self.sample_rate)
 
 
-DESCRIBED = tuple(field for field in fields(Package) if field.name not in ("tokenizer", "directory"))
+# The keys of model.json, and what their values are
+DESCRIBED: dict[str, Any] = {
+    field.name: getattr(field.type, "__origin__", field.type)
+    for field in fields(Package)
+    if field.name not in ("tokenizer", "directory")
+}
 
 
 def read_package(path: str | os.PathLike) -> Package:
@@ -113,7 +118,7 @@ def read_package(path: str | os.PathLike) -> Package:
             f"{where}: decoder: {LOG_PRIORS}: expected one for each of the {len(tokenizer)} tokens, found "
             f"{len(decoder.get(LOG_PRIORS, []))}"
         )
-    return Package(**{f.name: description[f.name] for f in DESCRIBED}, tokenizer=tokenizer, directory=directory)
+    return Package(**{name: description[name] for name in DESCRIBED}, tokenizer=tokenizer, directory=directory)
 
 
 def _check(where: str, description: Any) -> None:
@@ -123,15 +128,15 @@ def _check(where: str, description: Any) -> None:
     version = description.get("format")
     if isinstance(version, int) and version > FORMAT:
         raise InputError(f"{where}: format {version}: this speechrnn reads up to format {FORMAT}; upgrade")
-    missing = [field.name for field in DESCRIBED if field.name not in description]
+    missing = [name for name in DESCRIBED if name not in description]
     if missing:
         raise InputError(f"{where}: missing: {', '.join(missing)}")
-    for field in DESCRIBED:
-        value, kind = description[field.name], getattr(field.type, "__origin__", field.type)
+    for name, kind in DESCRIBED.items():
+        value = description[name]
         right = _is_finite(value) if kind is float else isinstance(value, kind) and not isinstance(value, bool)
         if not right or (kind in (int, float) and value <= 0):
             wanted = {int: "a positive whole number", float: "a positive number", str: "a string", dict: "an object"}
-            raise InputError(f"{where}: {field.name}: expected {wanted[kind]}, found {value!r}")
+            raise InputError(f"{where}: {name}: expected {wanted[kind]}, found {value!r}")
     shift = description["front_end"].get("shift_seconds")
     if shift is not None and not (_is_finite(shift) and shift > 0):
         raise InputError(f"{where}: front_end: shift_seconds: expected a positive number, found {shift!r}")

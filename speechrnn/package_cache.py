@@ -306,7 +306,9 @@ def _tar_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 continue
             if not member.isreg():
                 raise InputError(f"{url}: expected plain files, found a link or device in the archive: {member.name!r}")
-            yield member.name, tar.extractfile(member)
+            contents = tar.extractfile(member)
+            assert contents is not None  # of a plain file
+            yield member.name, contents
 
 
 def _zip_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:

@@ -19,7 +19,7 @@ from speechrnn.search.decoder import Decoder, HotwordWeights, Lm
 from speechrnn.text import normaliser
 from speechrnn.transcript import Hypothesis, Segment, Transcript, Word
 
-CASES = {"lower": str.lower, "upper": str.upper, "as_is": str}
+CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "as_is": str}
 
 
 class Recognizer:
@@ -223,10 +223,10 @@ class Recognizer:
                 raise InputError(f"the word {written!r}: the model {package.name} has {lacks}: {how}")
         sound = _Heard(audio_blocks(source, package.sample_rate, rate=rate), package.sample_rate)
         log_probs = np.concatenate(list(self.acoustic.stream(sound, source_name(source))))
-        spoken = [spoken for _, spoken in words]
+        forms = [spoken for _, spoken in words]
         try:
             found = align_words(
-                log_probs, spoken, package.tokenizer, package.seconds_per_frame, sound.seconds, package.calibration
+                log_probs, forms, package.tokenizer, package.seconds_per_frame, sound.seconds, package.calibration
             )
         except InputError as error:
             raise InputError(f"{source_name(source)}: {error}") from None

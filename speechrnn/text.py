@@ -176,7 +176,9 @@ class Tokenizer:
     def __init__(self, tokens: Sequence[str], pronunciations: Pronunciations | None = None):
         if not tokens or tokens[0] != BLANK:
             raise InputError(f"tokens: the first must be {BLANK}, found {tokens[0] if tokens else 'none'!r}")
-        self.tokens, self.pronunciations = list(tokens), pronunciations
+        self.tokens = list(tokens)
+        self.has_phones = pronunciations is not None  # the tokens are phones; else they are characters
+        self.pronunciations: Pronunciations = pronunciations or {}
         self._ids = {token: index for index, token in enumerate(tokens)}
         if len(self._ids) != len(tokens):
             repeated = sorted(token for token in self._ids if self.tokens.count(token) > 1)
@@ -200,7 +202,7 @@ class Tokenizer:
         Raises:
             InputError: it cannot be read, or a line is not of that form.
         """
-        tokens = []
+        tokens: list[str] = []
         for number, line in enumerate(read_text(path, "tokens (a token and its id a line)").splitlines(), start=1):
             fields = line.split(" ")
             if len(fields) != 2 or fields[1] != str(len(tokens)) or not fields[0]:
@@ -217,11 +219,6 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return len(self.tokens)
-
-    @property
-    def has_phones(self) -> bool:
-        """Whether the tokens are phones; else they are characters."""
-        return self.pronunciations is not None
 
     @property
     def boundary(self) -> int | None:

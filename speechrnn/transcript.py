@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
+@dataclass(frozen=True)
 class _Record:
     """A dataclass that can be written as JSON."""
 

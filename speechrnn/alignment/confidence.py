@@ -61,7 +61,7 @@ class Bin(NamedTuple):
 
     low: float
     high: float
-    count: int
+    words: int
     confidence: float
     right: float
 
@@ -79,7 +79,7 @@ def reliability(confidences: np.ndarray, right: np.ndarray, bins: int = 10) -> l
 
 def calibration_error(table: Sequence[Bin]) -> float:
     """The expected calibration error: the mean over words of what separates a bin's confidence from its share of right ones."""
-    return sum(b.count * abs(b.confidence - b.right) for b in table) / max(sum(b.count for b in table), 1)
+    return sum(b.words * abs(b.confidence - b.right) for b in table) / max(sum(b.words for b in table), 1)
 
 
 def _log_odds(p: np.ndarray) -> np.ndarray:

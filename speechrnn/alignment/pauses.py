@@ -41,13 +41,14 @@ def stretches(
     stretch, but for half a `PAUSE` at either side.
     """
     longest, pause = round(LONGEST / seconds_per_frame), round(PAUSE / seconds_per_frame)
-    first, waiting, is_long = 0, None, False
+    first, is_long = 0, False
+    waiting: np.ndarray | None = None
     for chunk in chain(chunks, [None]):
         found = []
         if chunk is not None:
             waiting = chunk if waiting is None else np.concatenate([waiting, chunk])
             is_long = is_long or len(waiting) > longest or heard() > LONGEST
-        while is_long and len(waiting):
+        while is_long and waiting is not None and len(waiting):
             active = np.flatnonzero(~quiet(waiting, boundary))
             begin = max(int(active[0] if len(active) else len(waiting)) - pause // 2, 0)
             first, waiting, active = first + begin, waiting[begin:], active - begin

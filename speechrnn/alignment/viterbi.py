@@ -12,6 +12,7 @@ benchmarks/word_times.py, or less where the next word is near, both in the same 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from speechrnn.alignment.confidence import RAW, Calibration, calibrated, geometric_means
 from speechrnn.errors import InputError
@@ -76,7 +77,7 @@ def align_words(
     return tuple(Word(*row) for row in rows)
 
 
-def align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+def align(log_probs: np.ndarray, ids: ArrayLike) -> np.ndarray:
     """The most probable CTC path that spells the token ids: for each frame the position in `ids` that it is on, or -1.
 
     Its work grows with frames x positions.
@@ -101,7 +102,7 @@ def align(log_probs: np.ndarray, ids: Sequence[int]) -> np.ndarray:
     lattice = _Lattice(log_probs, ids)
     if lattice.needed[-1] > len(log_probs):
         raise InputError(
-            f"the text is longer than the audio can hold: its {len(ids)} tokens need {lattice.needed[-1]} frames, "
+            f"the text is longer than the audio can hold: its {ids.size} tokens need {lattice.needed[-1]} frames, "
             f"found {len(log_probs)}"
         )
     return lattice.best_path()

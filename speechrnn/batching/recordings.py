@@ -5,7 +5,7 @@ import stat
 import struct
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from speechrnn.audio import HELD, LONGEST_STREAM, Source
 from speechrnn.errors import InputError, reason
@@ -90,4 +90,4 @@ def kept(stream: BinaryIO, name: str, raw: int | None) -> BinaryIO:
             )
         )
     file.seek(0)
-    return file
+    return cast(BinaryIO, file)  # it has all its methods

@@ -66,7 +66,7 @@ class _Reader:
                     f"{self.path}: expected an ARPA file, found no line \\data\\ in its first {self.number} lines"
                 )
             line = self.next_line()
-        counts = []
+        counts: list[int] = []
         while match := re.fullmatch(rb"ngram\s+(\d+)\s*=\s*(\d+)", line := self.next_line()):
             if int(match[1]) != len(counts) + 1:
                 self.fail(f"expected 'ngram {len(counts) + 1}=COUNT', found {_shown(line)}")

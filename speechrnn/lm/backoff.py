@@ -5,7 +5,6 @@ off: p(w | h) = exp(backoff(h)) p(w | h without its first word), with backoff(h)
 the ARPA format). All logarithms are natural.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,7 @@ class BackoffTables:
     The first table has one entry a word, in the order of the ids.
     """
 
-    words: Sequence[str]
+    words: list[str]
     tables: list[Table]
 
     @property

@@ -19,8 +19,8 @@ def discounts(counts: np.ndarray) -> tuple[float, float, float] | None:
     if (n[1:5] == 0).any():
         return None
     y = n[1] / (n[1] + 2 * n[2])
-    found = tuple(float(i - (i + 1) * y * n[i + 1] / n[i]) for i in (1, 2, 3))
-    return found if all(0 < d <= i for i, d in enumerate(found, start=1)) else None
+    one, two, more = (float(i - (i + 1) * y * n[i + 1] / n[i]) for i in (1, 2, 3))
+    return (one, two, more) if 0 < one <= 1 and 0 < two <= 2 and 0 < more <= 3 else None
 
 
 def adjusted_counts(tables: Sequence[Counts]) -> list[np.ndarray]:
@@ -61,7 +61,8 @@ def estimate(
     lower = np.full(1, 1 / (len(words) - 1))  # the uniform distribution
     kept_before = np.ones(1, bool)
     new_index = np.zeros(1, np.int64)  # of what is kept of the table before
-    result, frequencies, fallen_back = [], [], []
+    result: list[Table] = []
+    frequencies, fallen_back = [], []
     for length, (table, counts) in enumerate(zip(tables, adjusted_counts(tables), strict=True), start=1):
         found = discounts(counts)
         if found is None:

@@ -195,7 +195,7 @@ class NgramModel:
             spilled.append(rest)
             cells.append(rows)
             places.append(where + 1)
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "words": np.frombuffer("\n".join(model.words).encode(), np.uint8),
             "word_log_probs": model.tables[0].log_probs.astype(np.float32),
             "word_backoffs": np.concatenate([np.zeros(1, np.float32), backoffs[0]]),

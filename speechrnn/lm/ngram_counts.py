@@ -8,6 +8,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from speechrnn.errors import InputError, reason
 from speechrnn.lm.backoff import END, SPECIAL, START, UNKNOWN
 from speechrnn.manifest import read_manifest
 
-OPENERS = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}  # by the file's first bytes
+# By the file's first bytes
+OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 def read_sentences(path: str | os.PathLike) -> Iterator[tuple[str, str]]:

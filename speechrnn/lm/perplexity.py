@@ -68,10 +68,10 @@ def _add(fit: Fit, model: NgramModel, sentences: list[list[str]]) -> None:
     states = np.full(len(sentences), model.start)
     for position in range(lengths[0] + 1):
         active = int((lengths >= position).sum())
-        words = ids[:active, position]
-        used = model.lengths(states[:active], words)
-        scores, states = model.score(states[:active], words)
-        known, end = words != UNKNOWN, lengths[:active] == position
+        asked = ids[:active, position]
+        used = model.lengths(states[:active], asked)
+        scores, states = model.score(states[:active], asked)
+        known, end = asked != UNKNOWN, lengths[:active] == position
         fit.log_prob += float(scores[known & ~end].sum(dtype=np.float64))
         fit.end_log_prob += float(scores[end].sum(dtype=np.float64))
         for length, hits in enumerate(np.bincount(used[known], minlength=model.order + 1)[1:].tolist()):

@@ -149,13 +149,13 @@ class _Reader:
             self._point()
         elif word == "point" and self._point_begins(index + 1):
             pass  # said twice
-        elif word == "and" and self.words[index + 1 : index + 3] == ["a", "half"] and self._takes_a_half():
-            self.numeral.digits += ".5"
-            self.numeral.nominal = self.numeral.written = True
+        elif word == "and" and self.words[index + 1 : index + 3] == ["a", "half"] and (numeral := self._takes_a_half()):
+            numeral.digits += ".5"
+            numeral.nominal = numeral.written = True
             return 3
-        elif word == "and" and self._goes_on(index + 1):
-            self.numeral.last = "and"
-        elif percent := self._percent(index):
+        elif word == "and" and (numeral := self._goes_on(index + 1)):
+            numeral.last = "and"
+        elif self.numeral and (percent := self._percent(index)):
             self.numeral.digits += "%"
             self._close()
             return percent
@@ -177,10 +177,13 @@ class _Reader:
             self.out.append(f"{numeral.sign}{numeral.currency}{numeral.digits}{ending}")
         self.numeral = None
 
-    def _begin(self, digits: str, last: str, currency: str = "", nominal: bool = False, written: bool = False) -> None:
+    def _begin(
+        self, digits: str, last: str, currency: str = "", nominal: bool = False, written: bool = False
+    ) -> _Numeral:
         self._close()
         self.numeral = _Numeral(digits, self.sign, currency, last, nominal, written)
         self.sign = ""
+        return self.numeral
 
     def _figures(self, sign: str, currency: str, digits: str) -> None:
         numeral = self.numeral
@@ -192,14 +195,13 @@ class _Reader:
         self.sign = sign or self.sign
         self._begin(digits, "", currency, written=True)
 
-    def _grows(self) -> bool:
-        return bool(self.numeral and not self.numeral.written and not self.numeral.closed)
+    def _growing(self) -> _Numeral | None:
+        return self.numeral if self.numeral and not self.numeral.written and not self.numeral.closed else None
 
     def _append_digits(self, digits: str, kind: str) -> None:
-        if not self._grows():
-            self._begin("", kind)
-        self.numeral.digits += digits
-        self.numeral.nominal, self.numeral.last = True, kind
+        numeral = self._growing() or self._begin("", kind)
+        numeral.digits += digits
+        numeral.nominal, numeral.last = True, kind
 
     def _number(self, spelled: _Spelled) -> None:
         if spelled.kind == "scale":
@@ -215,9 +217,9 @@ class _Reader:
 
     def _completes(self, spelled: _Spelled) -> bool:
         """Whether an ordinal or a plural ends this numeral: twenty first, nineteen sixties, but not "one second"."""
-        if not self._grows():
+        numeral, kind = self._growing(), spelled.kind
+        if not numeral:
             return False
-        numeral, kind = self.numeral, spelled.kind
         if spelled.ending == "s" and kind != "unit" and len(numeral.digits) == 2 and numeral.digits.isdigit():
             return True
         if numeral.nominal:
@@ -227,8 +229,8 @@ class _Reader:
 
     def _add(self, spelled: _Spelled) -> None:
         """One to ninety: added where the numeral ends in zeros that leave it room, else written at its end."""
-        numeral, kind, digits = self.numeral, spelled.kind, str(spelled.value)
-        if not self._grows():
+        numeral, kind, digits = self._growing(), spelled.kind, str(spelled.value)
+        if not numeral:
             self._begin(digits, kind)
             return
         if numeral.nominal or (kind != "tens" and numeral.last in ("unit", "teen")):
@@ -270,10 +272,11 @@ class _Reader:
         numeral.nominal, numeral.written, numeral.last = False, False, "scale"
 
     def _point(self) -> None:
-        if not self.numeral or self.numeral.closed:
-            self._begin("", "point")
-        self.numeral.digits += "."
-        self.numeral.nominal, self.numeral.written, self.numeral.last = True, False, "point"
+        numeral = self.numeral
+        if not numeral or numeral.closed:
+            numeral = self._begin("", "point")
+        numeral.digits += "."
+        numeral.nominal, numeral.written, numeral.last = True, False, "point"
 
     def _repeated(self, index: int) -> str:
         """The digits of double and triple at `index`, none if what follows is no digit."""
@@ -303,19 +306,15 @@ class _Reader:
         unsigned = figures is not None and not figures[1]
         return bool(self._spelled(index) or unsigned or self._decimals_begin(index) or self._point_begins(index))
 
-    def _takes_a_half(self) -> bool:
-        return bool(self.numeral and not self.numeral.currency and self.numeral.digits.isdigit())
+    def _takes_a_half(self) -> _Numeral | None:
+        return self.numeral if self.numeral and not self.numeral.currency and self.numeral.digits.isdigit() else None
 
-    def _goes_on(self, index: int) -> bool:
-        """Whether "and" before `index` is within a number: one hundred and one."""
-        spelled = self._spelled(index)
-        return bool(
-            self.numeral
-            and self.numeral.last == "scale"
-            and not self.numeral.closed
-            and spelled
-            and spelled.kind in ("unit", "teen", "tens")
-        )
+    def _goes_on(self, index: int) -> _Numeral | None:
+        """The numeral that "and" before `index` is within: one hundred and one. None if it is within none."""
+        numeral, spelled = self.numeral, self._spelled(index)
+        if numeral and numeral.last == "scale" and not numeral.closed and spelled:
+            return numeral if spelled.kind in ("unit", "teen", "tens") else None
+        return None
 
     def _percent(self, index: int) -> int:
         """The number of words that say percent after a numeral, 0 if none do."""

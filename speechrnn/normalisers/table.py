@@ -47,7 +47,8 @@ def table_normaliser(path: str | os.PathLike, bases: Mapping[str, Normalise]) ->
                 raise InputError(f"{path}, line {number}: expected {_BASE} {' or '.join(bases)}, found {base!r}")
             base_line = number
         elif line.count("\t") == 1:
-            entries.append((number, *line.split("\t")))
+            left, right = line.split("\t")
+            entries.append((number, left, right))
         else:
             raise InputError(
                 f"{path}, line {number}: expected 'from<TAB>to', found {line.count(chr(9))} tabs in {line!r}"

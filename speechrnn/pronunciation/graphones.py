@@ -34,13 +34,15 @@ def graphone_text(pronunciations: Sequence[tuple[str, Sequence[str]]]) -> Text:
     best = [_best(group, shares) for group in groups]
     chunks = 1 + len(phones) + len(phones) ** 2
     letter = graphones // chunks
-    counts = np.bincount(np.concatenate([row.ravel() for row in best] or [[]]).astype(int), minlength=len(graphones))
+    counts = np.bincount(
+        np.concatenate([row.ravel() for row in best] or [np.zeros(0)]).astype(int), minlength=len(graphones)
+    )
     kept = counts >= np.maximum(RARE * np.bincount(letter, counts)[letter], 1) if len(letter) else counts > 0
     ids = np.cumsum(kept) - 1 + len(SPECIAL)
     names = [_name(code, letters, phones) for code in graphones[kept].tolist()]
     sentences = [ids[row[kept[row].all(axis=1)]] for row in best]
     marked = [np.pad(ids, ((0, 0), (1, 1)), constant_values=((0, 0), (START, END))).ravel() for ids in sentences]
-    return Text([*SPECIAL, *names], np.concatenate(marked or [[]]).astype(np.int32))
+    return Text([*SPECIAL, *names], np.concatenate(marked or [np.zeros(0)]).astype(np.int32))
 
 
 def _name(code: int, letters: Sequence[str], phones: Sequence[str]) -> str:

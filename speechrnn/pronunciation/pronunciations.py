@@ -181,24 +181,24 @@ class Pronouncer:
             row[: len(word)] = [self._letters[letter] for letter in word]
         found: list[dict[str, float]] = [{} for _ in words]
         # Hypotheses, those of a word together: their words, n-gram states, scores and graphones so far.
-        word, score = np.arange(len(words)), np.zeros(len(words))
+        of, score = np.arange(len(words)), np.zeros(len(words))
         state = np.full(len(words), self._model.start, np.int64)
         path = np.zeros((len(words), 0), np.int32)
         for i in range(int(ends.max())):
-            choices = self._choices[letters[word, i]]
-            parent = np.repeat(np.arange(len(word)), choices)
+            choices = self._choices[letters[of, i]]
+            parent = np.repeat(np.arange(len(of)), choices)
             nth = np.arange(len(parent)) - np.repeat(np.cumsum(choices) - choices, choices)
-            graphone = self._graphones[self._first[letters[word[parent], i]] + nth]
+            graphone = self._graphones[self._first[letters[of[parent], i]] + nth]
             log_probs, after = self._model.score(state[parent], graphone)
             score = score[parent] + log_probs
-            kept = _prune(word[parent], score)
+            kept = _prune(of[parent], score)
             parent, graphone, score, state = parent[kept], graphone[kept], score[kept], after[kept]
-            word = word[parent]
+            of = of[parent]
             path = np.concatenate([path[parent], graphone[:, None]], axis=1)
-            done = ends[word] == i + 1
+            done = ends[of] == i + 1
             if done.any():
-                self._finish(word[done], state[done], score[done], path[done], found)
-                word, state, score, path = word[~done], state[~done], score[~done], path[~done]
+                self._finish(of[done], state[done], score[done], path[done], found)
+                of, state, score, path = of[~done], state[~done], score[~done], path[~done]
         return [_ranked(pronunciations) for pronunciations in found]
 
     def _finish(self, word, state, score, path, found: list[dict[str, float]]) -> None:

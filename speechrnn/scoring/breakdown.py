@@ -245,7 +245,7 @@ def _group_table(title: str, groups: Sequence[Group]) -> str:
 
 def _reliability_table(bins: Sequence[Bin]) -> str:
     rows = [["confidence of a word", "words", "mean", "right"]]
-    rows += [[f"{b.low:.1f}-{b.high:.1f}", str(b.count), f"{b.confidence:.3f}", f"{b.right:.3f}"] for b in bins]
+    rows += [[f"{b.low:.1f}-{b.high:.1f}", str(b.words), f"{b.confidence:.3f}", f"{b.right:.3f}"] for b in bins]
     return "".join(_numbers(row) for row in rows)
 
 

@@ -308,7 +308,7 @@ class BeamSearch:
         if len(new):
             _, token, acoustic, node, end, rank, _ = (column.take(new) for column in chosen)
             parent, ended, ends = parent.take(new), end >= 0, prefixes.ends
-            bonus, hot = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0), 0
+            bonus, hot = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0), np.zeros(len(new))
             if self.hotwords:
                 hot = self.hotwords.follow(prefixes.hot.take(parent), token)
                 bonus += self.hotwords.earned.take(hot)

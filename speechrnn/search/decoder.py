@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -145,7 +145,7 @@ def beam_search(
     """
     from speechrnn.search.beam import BeamSearch
 
-    chosen = {name: weights[name] for name in SEARCHED if name in weights}
+    chosen: dict[str, Any] = {name: weights[name] for name in SEARCHED if name in weights}
     if package.tokenizer.has_phones:
         chosen["unknown_penalty"] = 0.0  # of words that a letter model would spell; here all are listed
     width = beam or weights.get("beam")

@@ -88,7 +88,8 @@ class Hotwords:
 def _spellings(phrase: str, tokenizer: Tokenizer) -> list[list[int]]:
     """The token ids of every way to spell a phrase: of words with several pronunciations, every combination."""
     each = [tokenizer.spellings(word) for word in phrase.split()]
+    between = [] if tokenizer.boundary is None else [tokenizer.boundary]
     return [
-        [token for i, spelling in enumerate(chosen) for token in ([tokenizer.boundary] if i else []) + spelling]
+        [token for i, spelling in enumerate(chosen) for token in (between if i else []) + spelling]
         for chosen in islice(product(*each), COMBINATIONS)
     ]

@@ -43,7 +43,7 @@ def hypotheses(
     language = prefixes.language.take(prefix) + np.where(ended, ends.language.take(end), 0.0) + at_end
     bonus = prefixes.bonus.take(prefix) + np.where(ended, ends.bonus.take(end), 0.0) + word_scores.lm_weight * at_end
     if hotwords:
-        after = hotwords.after[prefixes.hot.take(prefix), lexicon.boundary]
+        after = hotwords.follow(prefixes.hot.take(prefix), np.full(len(prefix), lexicon.boundary))
         bonus += np.where(ended, hotwords.earned.take(after), 0.0)
 
     if (
@@ -69,7 +69,7 @@ def hypotheses(
             words = all_words[grown[:, i] & (all_words[:, i] >= 0), i].tolist()
             text = " ".join([lexicon.words[word] for word in [*words, *ends.word[last : last + (last >= 0)]]])
         if same := found.get(text):
-            tokens = tokens if log_prob + worth > same.score else same.tokens
+            tokens = tokens if log_prob + worth > same.score else list(same.tokens)
             log_prob = np.logaddexp(log_prob, same.acoustic)
         found[text] = Hypothesis(text, tuple(tokens), float(log_prob + worth), float(log_prob), float(lm))
     return sorted(found.values(), key=lambda hypothesis: -hypothesis.score)[:nbest]

@@ -86,8 +86,8 @@ class Lexicon:
         arc = np.concatenate(arcs)
         outside = (LONGEST if self.words else 1) * self.is_open  # nodes for 1, 2, ... letters of unknown words
         self.nodes = nodes + outside
-        depth = np.repeat(np.arange(len(self.depths) - 1), np.diff(self.depths))
-        self.letters = np.concatenate([depth, np.arange(1, outside + 1)])
+        letters = np.repeat(np.arange(len(self.depths) - 1), np.diff(self.depths))
+        self.letters = np.concatenate([letters, np.arange(1, outside + 1)])
         longer = np.full(self.letters.max() + 1, -1, np.int32)  # by letters: the node of unknown words with one more
         longer[:outside] = nodes + np.arange(outside)
         if outside == 1:

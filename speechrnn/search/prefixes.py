@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Columns:
-    """Arrays of one length that grow together; each is an attribute of its name."""
+    """Arrays of one length that grow together; each is an attribute of its name, which a subclass declares."""
 
     def __init__(self, **kinds: type):
         self._kinds, self.size, self._capacity = kinds, 0, 0
@@ -12,7 +12,7 @@ class Columns:
 
     def _reserve(self, capacity: int) -> None:
         for name, kind in self._kinds.items():
-            grown = np.zeros(capacity, kind)
+            grown: np.ndarray = np.zeros(capacity, kind)
             if self.size:
                 grown[: self.size] = getattr(self, name)[: self.size]
             setattr(self, name, grown)
@@ -31,6 +31,11 @@ class Columns:
 class Ends(Columns):
     """The ways in which the last words of prefixes may end: those of a prefix stand together."""
 
+    word: np.ndarray
+    state: np.ndarray
+    language: np.ndarray
+    bonus: np.ndarray
+
     def __init__(self):
         super().__init__(
             word=np.int64,  # the lexicon's word
@@ -45,6 +50,19 @@ class Prefixes(Columns):
 
     An hour of speech leaves about a million of them.
     """
+
+    parent: np.ndarray
+    token: np.ndarray
+    node: np.ndarray
+    word: np.ndarray
+    choice: np.ndarray
+    state: np.ndarray
+    hot: np.ndarray
+    language: np.ndarray
+    bonus: np.ndarray
+    bias: np.ndarray
+    first_end: np.ndarray
+    slot: np.ndarray
 
     def __init__(self):
         super().__init__(
@@ -66,7 +84,9 @@ class Prefixes(Columns):
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The ids (n,) of prefixes by parent and arc in one number (n,), and the places (new,) of those to be appended now."""
-        table, size, found, new = self._ids, self.size, [], []
+        table, size = self._ids, self.size
+        found: list[int] = []
+        new: list[int] = []
         for key in keys.tolist():
             known = table.get(key)
             if known is None:

@@ -86,7 +86,7 @@ def tune(count_errors: Callable[[float, float, int, float], int]) -> Tuned:
         fewest[weight] = min(grids[weight].values())
         if fewest[weight] > fewest[before]:
             break
-    prior_weight = min(fewest, key=fewest.get)  # of equals the least
+    prior_weight = min(fewest, key=fewest.__getitem__)  # of equals the least
     grid, best = grids[prior_weight], best_cell(grids[prior_weight])
     weights = LM_WEIGHTS[best[0]], WORD_BONUSES[best[1]]
     beams = {beam: grid[best] if beam == GRID_BEAM else count_errors(*weights, beam, prior_weight) for beam in BEAMS}

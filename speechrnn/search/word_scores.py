@@ -64,12 +64,13 @@ class WordScores:
             first_word = self.lexicon.first_word.take(node.take(new))
             word = self.lexicon.node_words.take((first_word - start).take(which) + np.arange(len(which)))
             prefixes.first_end[asked] = first[new] = prefixes.ends.size + start
-            log_probs, state, bonus = 0.0, 0, 0.0
-            if self.lm is not None:
+            if self.lm is None:
+                prefixes.ends.append(len(word), word=word)
+            else:
                 lm_word = self._lm_words.take(word)
                 log_probs, state = self.lm.score(prefixes.state.take(asked.take(which)), lm_word)
                 bonus = self._worth(log_probs, word, node.take(new).take(which)) + self.word_bonus
-            prefixes.ends.append(len(word), word=word, state=state, language=log_probs, bonus=bonus)
+                prefixes.ends.append(len(word), word=word, state=state, language=log_probs, bonus=bonus)
         return first, count
 
     def end_of_text(self, state: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def test_reliability_table_and_calibration_error_by_hand():
     confidences = np.array([0.05, 0.95, 0.97, 1.0, 0.5, 0.54])
     right = np.array([False, True, True, False, True, False])
     table = reliability(confidences, right)
-    assert [(b.low, b.count) for b in table] == [(0.0, 1), (0.5, 2), (0.9, 3)]
+    assert [(b.low, b.words) for b in table] == [(0.0, 1), (0.5, 2), (0.9, 3)]
     assert [b.confidence for b in table] == pytest.approx([0.05, 0.52, 2.92 / 3])
     assert [b.right for b in table] == pytest.approx([0, 0.5, 2 / 3])
     assert calibration_error(table) == pytest.approx((0.05 + 2 * 0.02 + 3 * (2.92 - 2) / 3) / 6)

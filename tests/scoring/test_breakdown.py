@@ -115,7 +115,7 @@ def test_a_word_that_the_normaliser_keeps_is_judged_by_its_pair():
     judged = breakdown.judged(found)
     assert list(judged.confidences) == [0.9, 0.4, 0.8]
     assert list(judged.right) == [True, False, True] and judged.left_out == 0
-    assert [(b.count, b.right) for b in judged.reliability()] == [(1, 0.0), (1, 1.0), (1, 1.0)]
+    assert [(b.words, b.right) for b in judged.reliability()] == [(1, 0.0), (1, 1.0), (1, 1.0)]
 
 
 def test_words_that_a_normaliser_joins_splits_or_drops_are_judged_where_that_can_be_told():

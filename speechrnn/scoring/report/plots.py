@@ -41,12 +41,12 @@ def error_plot(x: Sequence[float], rates: Sequence[float], groups: Sequence[Grou
 def calibration_plot(bins: Sequence[Bin]) -> str:
     """The share of right words against the mean confidence of a bin; the larger the dot, the more words (by its area)."""
     axes = _Axes(0.0, 1.0, 0.0, 1.0)
-    most = max(b.count for b in bins)
+    most = max(b.words for b in bins)
     ideal = f'<path class="ideal" d="M{axes.x(0)} {axes.y(0)}L{axes.x(1)} {axes.y(1)}"/>'
     way = f'<path class="way" d="M{" ".join(f"{axes.x(b.confidence)} {axes.y(b.right)}" for b in bins)}"/>'
     dots = "".join(
-        f'<circle class="bin" cx="{axes.x(b.confidence)}" cy="{axes.y(b.right)}" r="{2.5 + 7 * (b.count / most) ** 0.5:.1f}">'
-        f"<title>{b.low:.1f}-{b.high:.1f}: {b.count} words, mean confidence {b.confidence:.3f}, "
+        f'<circle class="bin" cx="{axes.x(b.confidence)}" cy="{axes.y(b.right)}" r="{2.5 + 7 * (b.words / most) ** 0.5:.1f}">'
+        f"<title>{b.low:.1f}-{b.high:.1f}: {b.words} words, mean confidence {b.confidence:.3f}, "
         f"right {b.right:.3f}</title></circle>"
         for b in bins
     )
