@@ -3,17 +3,14 @@
 #   recipes/an4/run.sh                  one seed: an hour on 2 cores, half of it for the weights of the language model
 #   SEEDS="1 2 3 4 5" recipes/an4/run.sh    all those of RESULTS.md, one after the other
 #   recipes/an4/run.sh optimiser.epochs=10    with other settings than conf/an4.yaml's
-# The corpus is looked for in data/corpora/an4 (folders etc/ and wav/), or unpacked from ../shared/corpora.
+# The corpus is expected in data/corpora/an4: its folders etc/ and wav/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 corpus=data/corpora/an4
 if [ ! -d $corpus ]; then
-    if [ ! -f ../shared/corpora/unpack.py ]; then
-        echo "run.sh: AN4 is not in $corpus: put its folders etc/ and wav/ there" >&2
-        exit 1
-    fi
-    python ../shared/corpora/unpack.py data/corpora an4
+    echo "run.sh: AN4 is not in $corpus: put its folders etc/ and wav/ there" >&2
+    exit 1
 fi
 
 python -m speechrnn prepare an4 $corpus data/an4 --dev-speakers recipes/an4/dev_speakers.txt

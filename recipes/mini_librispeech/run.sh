@@ -5,7 +5,7 @@
 #   recipes/mini_librispeech/run.sh optimiser.epochs=10    with other settings than conf/mini_librispeech.yaml's
 #   LIBRISPEECH=/corpora/LibriSpeech BOOKS=books.txt.xz DICTIONARY=cmudict.dict recipes/mini_librispeech/run.sh
 # LIBRISPEECH has the folders train-clean-5 and dev-clean (recipes/librispeech/download.py fetches them), BOOKS a sentence a line for the
-# language model, DICTIONARY is CMU's. By default they are in data/corpora/LibriSpeech and data/lm, or unpacked from ../shared.
+# language model, DICTIONARY is CMU's. By default they are in data/corpora/LibriSpeech and data/lm.
 set -euo pipefail
 for name in LIBRISPEECH BOOKS DICTIONARY; do
     [ -z "${!name:-}" ] || printf -v $name %s "$(realpath -m "${!name}")"
@@ -13,11 +13,7 @@ done
 cd "$(dirname "$0")/../.."
 
 corpus=${LIBRISPEECH:-data/corpora/LibriSpeech}
-if [ ! -d "$corpus/train-clean-5" ] && [ -z "${LIBRISPEECH:-}" ] && [ -f ../shared/corpora/unpack.py ]; then
-    python ../shared/corpora/unpack.py data/corpora librispeech-train-clean-5 librispeech-dev-clean
-fi
 lm=data/lm
-[ -d $lm ] || lm=../shared/lm
 books=${BOOKS:-$lm/books.txt.xz}
 dictionary=${DICTIONARY:-$lm/cmudict.dict.xz}
 for file in "$corpus/train-clean-5" "$corpus/dev-clean" "$books" "$dictionary"; do
