@@ -7,6 +7,7 @@ linear, so it is one matrix, and the exported graph holds the same matrix: train
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -204,31 +205,20 @@ def kaldi_mel_filters(bins: int, size: int, sample_rate: int, low_hz: float, hig
     ends = to_mel(torch.tensor([low_hz, high_hz], dtype=torch.float64))
     edges = torch.linspace(float(ends[0]), float(ends[1]), bins + 2, dtype=torch.float64)
     mels = to_mel(torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size)
-    filters = triangles(mels, edges)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (mels[:, None] - left) / (centre - left)
+    falling = (right - mels[:, None]) / (right - centre)
+    filters = torch.minimum(rising, falling).clamp(min=0.0)
     filters[-1] = 0.0  # Kaldi leaves the Nyquist bin out
     return filters
 
 
 def slaney_mel_filters(bins: int, size: int, sample_rate: int, low_hz: float, high_hz: float) -> Tensor:
     """librosa's default filters, (size/2 + 1, bins): Slaney's mel scale, triangles of equal area."""
-    step, corner, ratio = 200.0 / 3, 1000.0, math.log(6.4) / 27  # linear below 1 kHz, logarithmic above
+    import librosa
 
-    def to_mel(hz: float) -> float:
-        return hz / step if hz < corner else corner / step + math.log(hz / corner) / ratio
-
-    mels = torch.linspace(to_mel(low_hz), to_mel(high_hz), bins + 2, dtype=torch.float64)
-    above = corner * torch.exp(ratio * (mels - corner / step))
-    edges = torch.where(mels < corner / step, mels * step, above)
-    hz = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
-    return triangles(hz, edges) * (2.0 / (edges[2:] - edges[:-2]))
-
-
-def triangles(points: Tensor, edges: Tensor) -> Tensor:
-    """Triangular filters with peak 1 between every three neighbouring edges: (points, edges - 2)."""
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    rising = (points[:, None] - left) / (centre - left)
-    falling = (right - points[:, None]) / (right - centre)
-    return torch.minimum(rising, falling).clamp(min=0.0)
+    filters = librosa.filters.mel(sr=sample_rate, n_fft=size, n_mels=bins, fmin=low_hz, fmax=high_hz, dtype=np.float64)
+    return torch.from_numpy(filters.T)
 
 
 def cosine_transform(bins: int, ceps: int, lifter: float = 22.0) -> Tensor:
