@@ -1,11 +1,11 @@
-"""Files: what readers say of what they cannot read, and folders that are replaced whole."""
+"""Files: what readers say of what they cannot read, and files and folders that are written whole."""
 
 import os
 
 import pytest
 
 from speechrnn.errors import InputError
-from speechrnn.files import read_json, read_json_lines, read_text, replacing, write_atomically
+from speechrnn.files import atomic_file, read_json, read_json_lines, read_text, replacing, write_atomically
 
 
 def test_a_text_with_a_byte_order_mark_and_its_line_ends_as_they_are(tmp_path):
@@ -66,3 +66,42 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         write_atomically(partial / "three", "three")
         raise RuntimeError
     assert os.listdir(folder) == ["two"] and os.listdir(tmp_path) == ["folder"]
+
+
+def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
+    write_atomically(tmp_path / "file", "old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "file") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert (tmp_path / "file").read_text() == "old" and os.listdir(tmp_path) == ["file"]
+    write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_text() == "new" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_file(tmp_path / "file"):
+        raise OSError(28, "No space left on device")
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "file"))
+    with pytest.raises(OSError) as caught, atomic_file(tmp_path / "file"):
+        raise OSError("something else")
+    assert caught.value.filename is None and not os.listdir(tmp_path)
+
+
+def test_a_name_of_255_bytes(tmp_path):
+    write_atomically(tmp_path / ("ä" * 127), "new")
+    assert os.listdir(tmp_path) == ["ä" * 127]
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "link").symlink_to("file")
+    write_atomically(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", "new")
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path, "new")
+    assert sorted(os.listdir(tmp_path)) == ["file", "link", "pipe"]

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from speechrnn.errors import InputError
-from speechrnn.manifest import Utterance, atomic_file, read_manifest, write_atomically, write_manifest
+from speechrnn.manifest import Utterance, read_manifest, write_manifest
 
 LINE = {"audio_filepath": "a.wav", "text": "good day"}
 
@@ -66,7 +66,7 @@ def test_a_line_that_is_no_json(read, line):
 
 @pytest.mark.parametrize("line", [[], 5, "x", None, {}, {"audio_filepath": 5, "text": "x"}, {"text": "x"}])
 def test_a_line_that_names_no_audio(read, line):
-    with pytest.raises(InputError, match=r"line 1: expected a JSON object with 'audio_filepath', found"):
+    with pytest.raises(InputError, match=r"line 1: expected a JSON object.*, found"):
         read(json.dumps(line))
 
 
@@ -111,46 +111,7 @@ def test_what_is_no_manifest_at_all(tmp_path):
     with pytest.raises(InputError, match="expected a manifest, found a directory"):
         read_manifest(tmp_path)
     (tmp_path / "latin.jsonl").write_bytes(json.dumps(LINE).replace("good", "größer").encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin\.jsonl: expected a manifest \(JSON lines\): .*utf-8"):
+    with pytest.raises(InputError, match=r"latin\.jsonl: expected a manifest.*not UTF-8"):
         read_manifest(tmp_path / "latin.jsonl")
-    with pytest.raises(InputError, match=r"a\.jsonl: expected a manifest \(JSON lines\): Not a directory"):
+    with pytest.raises(InputError, match=r"a\.jsonl: expected a manifest: Not a directory"):
         read_manifest(tmp_path / "latin.jsonl" / "a.jsonl")
-
-
-def test_a_failure_while_writing_leaves_the_old_file(tmp_path):
-    write_atomically(tmp_path / "file", "old")
-    with pytest.raises(RuntimeError), atomic_file(tmp_path / "file") as file:
-        file.write(b"new")
-        raise RuntimeError
-    assert (tmp_path / "file").read_text() == "old" and os.listdir(tmp_path) == ["file"]
-    write_atomically(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_text() == "new" and os.listdir(tmp_path) == ["file"]
-
-
-def test_a_full_disk_names_the_file(tmp_path):
-    with pytest.raises(OSError) as caught, atomic_file(tmp_path / "file"):
-        raise OSError(28, "No space left on device")
-    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "file"))
-    with pytest.raises(OSError) as caught, atomic_file(tmp_path / "file"):
-        raise OSError("something else")
-    assert caught.value.filename is None and not os.listdir(tmp_path)
-
-
-def test_a_name_of_255_bytes(tmp_path):
-    write_atomically(tmp_path / ("ä" * 127), "new")
-    assert os.listdir(tmp_path) == ["ä" * 127]
-
-
-def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
-    (tmp_path / "file").write_text("old")
-    (tmp_path / "link").symlink_to("file")
-    write_atomically(tmp_path / "link", "new")
-    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_text() == "new"
-    os.mkfifo(tmp_path / "pipe")
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    write_atomically(tmp_path / "pipe", "new")
-    assert os.read(reader, 10) == b"new"
-    os.close(reader)
-    with pytest.raises(IsADirectoryError):
-        write_atomically(tmp_path, "new")
-    assert sorted(os.listdir(tmp_path)) == ["file", "link", "pipe"]
