@@ -15,6 +15,7 @@ import soundfile
 
 from speechrnn.data.corpora.dev_speakers import read_speakers
 
+pytestmark = pytest.mark.recipe
 ROOT = Path(__file__).parent.parent
 TINY = ["optimiser.epochs=1", "model.hidden=8", "model.layers=1"]
 
