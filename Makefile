@@ -1,6 +1,7 @@
 PYTHON ?= python3
 
-PYTEST = .venv-dev/bin/python -m pytest -q -n 2 --dist loadfile
+# Two at a time, each with one thread: with more, the threads of one wait for those of the other
+PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -q -n 2 --dist loadfile
 
 .PHONY: demo check lint types test slow an4 wheel clean
 
