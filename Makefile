@@ -1,14 +1,30 @@
 PYTHON ?= python3
 
-.PHONY: demo test slow an4 wheel clean
+# Two at a time, each with one thread: with more, the threads of one wait for those of the other
+PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -q -n 2 --dist loadfile
+
+.PHONY: demo check lint types test slow an4 wheel clean
 
 # What is said in the example recordings, in an environment that can only recognise
 demo: .venv/installed
 	.venv/bin/speechrnn transcribe examples/english
 
+# In two minutes: style, types, and the tests that neither train nor call the command line
+QUICK = $(addprefix tests/,alignment lm nn pronunciation runs scoring) \
+	$(patsubst %,tests/test_%.py,architecture files layers manifest normalisers segments writers)
+check: lint types
+	$(PYTEST) -m 'not slow and not wheel and not recipe and not browser' $(QUICK)
+
+lint: .venv-dev/installed
+	.venv-dev/bin/python -m ruff check --quiet .
+	.venv-dev/bin/python -m ruff format --check --quiet .
+
+types: .venv-dev/installed
+	.venv-dev/bin/python -m mypy speechrnn
+
 # The test suite, in an environment with everything
 test: .venv-dev/installed
-	.venv-dev/bin/python -m pytest -q
+	$(PYTEST)
 
 # The tests that take minutes
 slow: .venv-dev/installed

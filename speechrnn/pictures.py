@@ -42,7 +42,7 @@ def new_figure(width: float, height: float, layout: str = "constrained") -> "Fig
         raise InputError(
             "pictures need matplotlib, which is not installed: `pip install '.[train]'` in speechrnn's source folder"
         ) from None
-    return Figure(figsize=(width, height), dpi=DPI, layout=layout)
+    return Figure(figsize=(width, height), dpi=DPI, layout=layout)  # type: ignore[arg-type]  # "none" lacks in its types
 
 
 def save_picture(figure: "Figure", path: str | os.PathLike, description: str = "") -> Path:

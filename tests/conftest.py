@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from speechrnn.package import write_package
 from speechrnn.text import BLANK, BOUNDARY, Tokenizer
@@ -28,6 +29,10 @@ DESCRIPTION = {
     "language": "en",
     "training": {},
 }
+
+# Tests share the cores with each other: how long an example takes tells nothing
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture(autouse=True, scope="session")

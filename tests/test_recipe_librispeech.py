@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.recipe
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "librispeech"
 # download.py as it is, but with the archives and the servers of a test, and without waiting between tries

@@ -17,6 +17,7 @@ import soundfile
 from speechrnn.manifest import Utterance, write_manifest
 from speechrnn.text import read_pronunciations
 
+pytestmark = pytest.mark.recipe
 ROOT = Path(__file__).parent.parent
 SWEEP = """\
 config: tiny.yaml

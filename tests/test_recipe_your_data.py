@@ -15,6 +15,7 @@ from speechrnn.cli import main
 from speechrnn.manifest import Utterance, read_manifest, write_manifest
 from speechrnn.text import Tokenizer
 
+pytestmark = pytest.mark.recipe
 ROOT = Path(__file__).parent.parent
 RECIPE = ROOT / "recipes" / "your_data"
 BLOCKS = re.findall(r"```sh\n(.*?)```", (RECIPE / "README.md").read_text(encoding="utf-8"), re.DOTALL)

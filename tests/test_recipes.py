@@ -15,6 +15,7 @@ import soundfile
 
 from speechrnn.data.corpora.dev_speakers import read_speakers
 
+pytestmark = pytest.mark.recipe
 ROOT = Path(__file__).parent.parent
 TINY = ["optimiser.epochs=1", "model.hidden=8", "model.layers=1"]
 
@@ -124,7 +125,7 @@ def mini_librispeech(tmp_path_factory):
     """Where the recipe mini_librispeech has run, and what came of it."""
     folder = tmp_path_factory.mktemp("recipes")
     for name in ("conf", "recipes"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     tiny_librispeech(folder / "data" / "corpora" / "LibriSpeech")
     lm = folder / "data" / "lm"
     lm.mkdir()
@@ -173,7 +174,7 @@ def test_english(mini_librispeech):
 
 def test_speech_that_is_not_in_its_repository_is_named(tmp_path):
     recipe = tmp_path / "english"
-    shutil.copytree(ROOT / "recipes" / "english", recipe)
+    shutil.copytree(ROOT / "recipes" / "english", recipe, ignore=shutil.ignore_patterns("__pycache__"))
     tiny_repositories(tmp_path / "more" / "repositories", recipe / "utterances")
     lines = recipe / "utterances" / "korliu-validated.tsv"
     lines.write_text(lines.read_text() + f"lost\tanna\t1.0\tGo.\t{'0' * 40}\n")

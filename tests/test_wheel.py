@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.wheel
 ROOT = Path(__file__).parent.parent
 
 

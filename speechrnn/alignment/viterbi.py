@@ -129,7 +129,7 @@ class _Lattice:
         saved = []
         for frame, scores in enumerate(self.scores(start, 0, frames, 0, last)):
             if frame % BLOCK == 0 and frame < frames:
-                low, high = self.reachable(frame)
+                low, high = map(int, self.reachable(frame))
                 saved.append((low, scores[0][low : high + 1].copy(), scores[1][low : high + 1].copy()))
         on, after = scores[0][last], scores[1][last]
         if max(on, after) == -np.inf:

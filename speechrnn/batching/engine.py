@@ -7,7 +7,7 @@ several threads. Long recordings are never in memory as a whole. Neither is a fo
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,7 +72,7 @@ class Sound:
         return sum(map(len, self.waveforms))
 
 
-def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
+def transcribe(recordings: Iterable[Recording], job: Job) -> Generator[Outcome]:
     """What each recording says, or why it cannot be used, in order."""
     rate = job.recognizer.package.sample_rate
     waiting: deque[tuple[list[Sound], Begun]] = deque()  # a result is small: behind a long recording many may wait
@@ -80,7 +80,9 @@ def transcribe(recordings: Iterable[Recording], job: Job) -> Iterator[Outcome]:
         early = 2 * job.workers if job.workers > 1 else 0
         sounds = ahead(pool, partial(_read, job), _opened(recordings, job.raw), early)
         for window in _windows(sounds, job.window, rate):
-            begun = [(batch, pool.submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)]
+            begun: Begun = [
+                (batch, pool.submit(_run, job, [window[i] for i in batch])) for batch in _batches(window, rate)
+            ]
             waiting.append((window, begun))
             while (
                 len(unfinished := [task for _, tasks in waiting for _, task in tasks if not task.done()]) > job.workers
@@ -165,11 +167,11 @@ def _batches(window: Sequence[Sound], rate: int) -> Iterator[list[int]]:
 
 def _gather(window: Sequence[Sound], begun: Begun) -> list[Outcome]:
     """The results of a window's batches, in the order of the window."""
-    results: list[Result | None] = [sound.error for sound in window]
+    results: dict[int, Result] = {place: sound.error for place, sound in enumerate(window) if sound.error is not None}
     for batch, task in begun:
         for place, result in zip(batch, task.result(), strict=True):
             results[place] = result
-    return [(sound.recording, result) for sound, result in zip(window, results, strict=True)]
+    return [(sound.recording, results[place]) for place, sound in enumerate(window)]
 
 
 def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
@@ -197,12 +199,12 @@ def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
     good = [n for n, owner in enumerate(owners) if owner not in errors]
     lengths = [len(waveforms[n]) for n in good]
     decoded = recognizer.decode_batch([all_log_probs[n] for n in good], lengths, times=job.times)
-    results: list[Result] = [errors.get(i, []) for i in range(len(sounds))]
+    transcripts: list[list[Transcript]] = [[] for _ in sounds]
     for n, transcript in zip(good, decoded, strict=True):
-        results[owners[n]].append(transcript)
+        transcripts[owners[n]].append(transcript)
     for sound in sounds:
         sound.waveforms.clear()
-    return results
+    return [errors.get(i, found) for i, found in enumerate(transcripts)]
 
 
 def _run_long(job: Job, sound: Sound) -> Result:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 
 class Task(Protocol):
@@ -56,9 +56,10 @@ def executor(threads: int, stop: Callable[[], None]) -> Iterator[Executor]:
 
 def wait_for_one(tasks: Iterable[Task]) -> None:
     """Until one of the tasks of several threads is done, at least."""
-    from concurrent.futures import FIRST_COMPLETED, wait
+    from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-    wait(tasks, return_when=FIRST_COMPLETED)
+    # What one thread has begun is done at once: only futures are waited for
+    wait(cast("Iterable[Future]", tasks), return_when=FIRST_COMPLETED)
 
 
 def ahead(pool: Executor, function: Callable, items: Iterable, count: int) -> Iterator[Any]:

@@ -70,7 +70,8 @@ def _scores(args: argparse.Namespace) -> list[Score]:
     names = (args.first, args.second)
     details = [] if args.references else [_details(name) for name in names]
     pairs = [read_pair(args.references, name) for name in names] if args.references else []
-    recorded = [each.normaliser for each in details] or [recorded_how(name).get("normaliser") for name in names]
+    recorded: list[str | None] = [each.normaliser for each in details]
+    recorded = recorded or [recorded_how(name).get("normaliser") for name in names]
     normaliser = args.normaliser or _agreed(names, recorded, "--normaliser") or "raw"
     alignment = args.alignment or _agreed(names, [each.alignment for each in details], "--alignment") or "kaldi"
     scores = [_again(each, normaliser, alignment) for each in details]
@@ -148,16 +149,16 @@ def _significance(both: Both, resamples: int, seed: int) -> None:
     differences = [paired_bootstrap(first, second, words, groups, resamples, seed) for _, groups in columns]
     _row("95 % intervals by", "", [name for name, _ in columns])
     for name, errors, intervals in (
-        ("A, WER %", first, [each and each.first for each in differences]),
-        ("B, WER %", second, [each and each.second for each in differences]),
+        ("A, WER %", first, [each.first if each else None for each in differences]),
+        ("B, WER %", second, [each.second if each else None for each in differences]),
     ):
         rate = percent(100 * sum(errors) / sum(words) if sum(words) else None)
         _row(name, rate, [_span(interval, ".2f") for interval in intervals])
     if known := next(filter(None, differences), None):
-        spans = [_span(each and each.interval, "+.2f") for each in differences]
+        spans = [_span(each.interval if each else None, "+.2f") for each in differences]
         _row("B - A, points", f"{known.points:+.2f}", spans)
         if known.relative is not None:
-            spans = [_span(each and each.relative_interval, "+.1f") for each in differences]
+            spans = [_span(each.relative_interval if each else None, "+.1f") for each in differences]
             _row("B - A, % of A's", f"{known.relative:+.1f}", spans)
         shares = [f"{100 * each.improvement:.1f} % of draws" if each else "n/a" for each in differences]
         _row("B is better in", "", shares)
@@ -210,7 +211,7 @@ def _words(both: Both) -> None:
     """The words with the largest changes. A word's errors: it was missed, taken for another, or inserted."""
     said = Counter(word for one, _ in both for word in _said(one))
     errors, other_errors = (
-        Counter(ours or theirs for pair in both for ours, theirs in pair[side].alignment if ours != theirs)
+        Counter(ours or theirs or "" for pair in both for ours, theirs in pair[side].alignment if ours != theirs)
         for side in (0, 1)
     )
     changes = {word: other_errors[word] - errors[word] for word in errors | other_errors}

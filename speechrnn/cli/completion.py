@@ -8,7 +8,7 @@ speechrnn completion fish > ~/.config/fish/completions/speechrnn.fish
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from speechrnn.cli import COMMANDS, load
@@ -56,7 +56,7 @@ def _command(words: list[str], what: str, parser: argparse.ArgumentParser) -> Co
         elif action.option_strings:
             values = _values(action)
             or_file = not values or action.dest == "model"
-            options.append(Option(action.option_strings, _short(action.help), action.nargs != 0, values, or_file))
+            options.append(Option(list(action.option_strings), _short(action.help), action.nargs != 0, values, or_file))
         else:
             following += _values(action)
     return Command(words, _short(what), options, following, commands)
@@ -67,7 +67,8 @@ def _values(action: argparse.Action) -> list[str]:
         from speechrnn.package import bundled
 
         return list(bundled())
-    return [str(value) for value in action.choices or getattr(action, "proposed", ())]
+    proposed: Iterable = getattr(action, "proposed", ())
+    return [str(value) for value in action.choices or proposed]
 
 
 def _short(text: str | None) -> str:

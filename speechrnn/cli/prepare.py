@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split
+from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split, total_seconds
 from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared
 from speechrnn.files import write_atomically
 from speechrnn.manifest import write_manifest
@@ -142,7 +142,7 @@ def report(splits: Sequence[Split], left_out: Sequence[LeftOut]) -> str:
     for split in splits:
         alphabet = characters(utterance.text for utterance in split.utterances)
         shown = "".join(map(visible, alphabet[:SHOWN_CHARACTERS])) + "..." * (len(alphabet) > SHOWN_CHARACTERS)
-        hours = sum(utterance.duration for utterance in split.utterances) / 3600
+        hours = total_seconds(split.utterances) / 3600
         speakers = len({utterance.speaker for utterance in split.utterances} - {""})
         rows.append(
             (

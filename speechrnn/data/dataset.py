@@ -77,7 +77,7 @@ class Dataset:
         """(utterances,) durations in seconds."""
         return np.array([self.cache.samples(u.id) for u in self.utterances]) / sample_rate
 
-    def batch(self, indices: Sequence[int]) -> Batch:
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """The utterances of these indices as one batch."""
         ids = [self.utterances[i].id for i in indices]
         waves = [torch.from_numpy(self.cache.waveform(id)) for id in ids]

@@ -10,7 +10,7 @@ JITTER = 0.04  # durations vary by this share before sorting: other neighbours e
 
 
 def plan(
-    durations: Sequence[float],
+    durations: Sequence[float] | np.ndarray,
     seed: int,
     epoch: int,
     max_seconds: float,
@@ -64,7 +64,7 @@ def plan(
     return [np.array(batches[i]) for i in [*first, *steps.ravel()]]
 
 
-def padding_share(durations: Sequence[float], batches: Sequence[np.ndarray]) -> float:
+def padding_share(durations: Sequence[float] | np.ndarray, batches: Sequence[np.ndarray]) -> float:
     """The share of the batches' audio that is padding, 0 to 1."""
     seconds = np.asarray(durations, dtype=np.float64)
     padded = sum(seconds[batch].max() * len(batch) for batch in batches)

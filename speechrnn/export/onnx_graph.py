@@ -66,6 +66,7 @@ def network(g: "Graph", model: CTCModel, x: str, lengths: str, count: str, outpu
     x, lengths, count = subsampling(g, model.subsampling, x, lengths, count)
     x = g.add("Transpose", x, perm=[1, 0, 2])  # (frames, batch, width), as ONNX's recurrences want it
     for layer in model.layers:
+        assert isinstance(layer, RecurrentLayer)
         x = recurrent_layer(g, layer, x, lengths, count)
     x = linear(g, x, g.weight(model.output.weight), model.output.bias)
     x = g.add("Transpose", x, perm=[1, 0, 2])
@@ -216,6 +217,7 @@ def subsampling(g: Graph, module: Subsampling, x: str, lengths: str, count: str)
     """`Subsampling.forward`."""
     x = g.add("Unsqueeze", x, g.integers(1))
     for convolution, stride in zip(module.convolutions, module.strides, strict=True):
+        assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
         x = g.add("Mul", x, g.add("Unsqueeze", mask(g, lengths, count), g.integers(1, 3)))
         pads = [*convolution.padding, *convolution.padding]
         weights = g.weight(convolution.weight), g.exact(convolution.bias)

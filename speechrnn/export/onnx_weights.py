@@ -1,6 +1,7 @@
 """The way back from `speechrnn.export.onnx_graph`: the weights of an exported graph under the names of the model."""
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ from speechrnn.package import Package
 
 GATE_ORDERS = dict(GATES.values())
 # float16 stands behind a Cast, int8 behind a Cast and a Mul, and the matrix of a linear map behind a Transpose
-UNPACKED = {"Cast": lambda x: x, "Mul": torch.mul, "Transpose": torch.t}
+UNPACKED: dict[str, Callable[..., Tensor]] = {"Cast": lambda x: x, "Mul": torch.mul, "Transpose": torch.t}
 
 
 def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -119,7 +120,7 @@ def _collect(graph: onnx.GraphProto) -> dict[str, Tensor]:
 def _recurrences(layer: str, order: list[int], inputs: Tensor, hidden: Tensor, biases: Tensor) -> dict[str, Tensor]:
     """One or two directions: (directions, gates * hidden, ...) and biases (directions, 2 * gates * hidden) in ONNX's order."""
     back = np.argsort(order).tolist()
-    weights = {}
+    weights: dict[str, Tensor] = {}
     for name, ih, hh, bias in zip(("forwards", "backwards"), inputs, hidden, biases, strict=False):
         tensors = {"weight_ih_l0": ih, "weight_hh_l0": hh}
         tensors["bias_ih_l0"], tensors["bias_hh_l0"] = bias.chunk(2)

@@ -7,6 +7,7 @@ half the sample rate, no dither, snip_edges false, and hands it to a graph with 
 
 import os
 from pathlib import Path
+from typing import Any
 
 from speechrnn.errors import InputError
 from speechrnn.export.onnx_graph import build_for_features
@@ -23,7 +24,7 @@ def check_slot(model: CTCModel, tokens: list[str]) -> None:
     """Raise an InputError if sherpa-onnx would feed the model something else than it was trained on."""
     config: ModelConfig = model.config
     front_end = config.front_end
-    expected = {
+    expected: dict[str, tuple[Any, Any]] = {
         "model.subsampling": (4, config.subsampling),
         "front_end.kind": ("fbank", front_end.kind),
         "front_end.low_hz": (20, front_end.low_hz),
@@ -65,6 +66,7 @@ def write_for_sherpa(directory: str | os.PathLike, model_onnx: bytes, tokens: st
     directory = Path(os.path.realpath(directory))
     if directory.exists() and (not directory.is_dir() or {entry.name for entry in directory.iterdir()} - set(FILES)):
         raise InputError(f"{directory}: expected nothing there or an earlier export to replace, found something else")
+    all_contents: tuple[bytes | str, ...] = (model_onnx, tokens, card)
     with replacing(directory) as partial:
-        for name, contents in zip(FILES, (model_onnx, tokens, card), strict=True):
+        for name, contents in zip(FILES, all_contents, strict=True):
             write_atomically(partial / name, contents)

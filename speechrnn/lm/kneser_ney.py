@@ -82,4 +82,4 @@ def estimate(
         result.append(Table(new_index[table.contexts[kept]], table.words[kept], log_probs, np.zeros(len(log_probs))))
         frequencies.append(table.counts[kept])
         new_index, kept_before, lower = np.cumsum(kept) - 1, kept, probabilities
-    return BackoffTables(words, result), frequencies, fallen_back
+    return BackoffTables(list(words), result), frequencies, fallen_back

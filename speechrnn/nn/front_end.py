@@ -6,12 +6,15 @@ linear, so it is one matrix, and the exported graph holds the same matrix: train
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from speechrnn.errors import InputError
+
+Count = TypeVar("Count", int, Tensor)  # of one utterance, or (batch,)
 
 INT16_SCALE = 32768.0  # Kaldi works on samples in the range of int16
 ENERGY_FLOOR = 1.1920928955078125e-07  # float32's epsilon, as Kaldi floors mel energies
@@ -51,7 +54,7 @@ def fft_size(config: FrontEndConfig, sample_rate: int) -> int:
     return 1 << (round(config.window_seconds * sample_rate) - 1).bit_length()
 
 
-def frame_count(samples: int | Tensor, shift: int) -> int | Tensor:
+def frame_count(samples: Count, shift: int) -> Count:
     """How many frames so many samples make, at least one."""
     count = (samples + shift // 2) // shift
     return count + (count < 1)
@@ -127,6 +130,9 @@ class Normalise(nn.Module):
     how much silence or quiet noise surrounds the speech. Energies more than 80 dB below the loudest are raised to that floor:
     digital silence is infinitely far down, and a change of gain must not change what is seen.
     """
+
+    mean: Tensor  # (features,)
+    deviation: Tensor  # (features,)
 
     def __init__(self, config: FrontEndConfig, width: int):
         super().__init__()

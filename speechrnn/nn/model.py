@@ -73,7 +73,7 @@ class CTCModel(nn.Module):
         x, lengths = self.subsampling(x, lengths)  # (batch, frames / subsampling, width)
         x = self.dropout(x).transpose(0, 1).contiguous()  # a recurrence takes frame after frame
         reversal = reversed_order(lengths, len(x))
-        middle = ()
+        middle: tuple[Tensor, ...] = ()
         for number, layer in enumerate(self.layers, start=1):
             x = layer(x, lengths, reversal)  # (frames / subsampling, batch, width)
             if intermediate and number == (len(self.layers) + 1) // 2:

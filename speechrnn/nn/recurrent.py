@@ -52,6 +52,7 @@ class RecurrentLayer(nn.Module):
         fast = isinstance(self.forwards, nn.GRU) and x.device.type == "cpu"
         y = gru(x, lengths, self.forwards) if fast else self.forwards(x)[0]
         if self.backwards is None:
+            assert self.lookahead is not None
             y = self.lookahead(y, lengths)
         else:
             if fast:
@@ -114,12 +115,13 @@ def initialise(recurrence: nn.RNNBase) -> None:
     """Orthogonal recurrent matrices, one a gate, against vanishing and exploding gradients (Saxe et al., arXiv 1312.6120);
     Glorot input matrices; zero biases, but 1 for the LSTM's forget gate (Jozefowicz et al., ICML 2015)."""
     hidden = recurrence.hidden_size
+    weights = dict(recurrence.named_parameters())
     with torch.no_grad():
-        for gate in recurrence.weight_hh_l0.split(hidden):
+        for gate in weights["weight_hh_l0"].split(hidden):
             nn.init.orthogonal_(gate)
-        for gate in recurrence.weight_ih_l0.split(hidden):
+        for gate in weights["weight_ih_l0"].split(hidden):
             nn.init.xavier_uniform_(gate)
-        recurrence.bias_ih_l0.zero_()
-        recurrence.bias_hh_l0.zero_()
+        weights["bias_ih_l0"].zero_()
+        weights["bias_hh_l0"].zero_()
         if isinstance(recurrence, nn.LSTM):
-            recurrence.bias_ih_l0[hidden : 2 * hidden] = 1.0
+            weights["bias_ih_l0"][hidden : 2 * hidden] = 1.0

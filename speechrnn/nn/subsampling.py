@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from speechrnn.errors import InputError
-from speechrnn.nn.front_end import frame_mask
+from speechrnn.nn.front_end import Count, frame_mask
 
 # factor: stride in time of the first and the second convolution
 STRIDES = {2: (2, 1), 3: (3, 1), 4: (2, 2)}
@@ -42,13 +42,13 @@ class Subsampling(nn.Module):
         return self.norm(self.projection(x)), lengths
 
 
-def output_frames(frames: int, factor: int) -> int:
+def output_frames(frames: Count, factor: int) -> Count:
     """How many frames come out of `frames` frames."""
     for stride in STRIDES[factor]:
         frames = strided(frames, stride)
     return frames
 
 
-def strided(frames: int | Tensor, stride: int) -> int | Tensor:
+def strided(frames: Count, stride: int) -> Count:
     """How many frames a convolution of that stride leaves: as many as begin a stride, the last one perhaps cut short."""
     return (frames + stride - 1) // stride

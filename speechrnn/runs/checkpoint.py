@@ -188,7 +188,9 @@ def averaged(paths: Sequence[str | os.PathLike]) -> Checkpoint:
 
 def step_of(path: Path) -> int:
     """The number of updates in a checkpoint's name."""
-    return int(NAME.fullmatch(path.name)[1])
+    match = NAME.fullmatch(path.name)
+    assert match, f"{path} is not named as a checkpoint"
+    return int(match[1])
 
 
 def _copy(source: Path, target: Path) -> None:

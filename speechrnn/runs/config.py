@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from speechrnn.data.augment import AugmentConfig
 from speechrnn.errors import InputError
@@ -107,7 +107,7 @@ def read_config(path: str, overrides: Sequence[str] = ()) -> Config:
             if "not a ListConfig" in reason:
                 reason = "expected a list, such as [a, b]"
             raise InputError(f"{where}: {reason}{key}") from None
-    return OmegaConf.to_object(config)
+    return cast(Config, OmegaConf.to_object(config))
 
 
 def check_values(config: Config) -> None:
@@ -118,7 +118,7 @@ def check_values(config: Config) -> None:
     """
     model, optimiser, augment = config.model, config.optimiser, config.augment
     front_end, spec, run = model.front_end, augment.spec, Path(config.run)
-    expectations = {
+    expectations: dict[str, tuple[Any, bool, str]] = {
         "run": (f"the file {config.run}", not run.exists() or run.is_dir(), "a folder, or a name that is free"),
         "seed": (config.seed, 0 <= config.seed < 2**63, "0 or more" if config.seed < 0 else "less than 2^63"),
         "data.max_seconds": (config.data.max_seconds, config.data.max_seconds > 0, "more than 0"),
@@ -152,7 +152,7 @@ def check_values(config: Config) -> None:
         "optimiser.weight_decay": (optimiser.weight_decay, optimiser.weight_decay >= 0, "0 or more"),
         "augment.clipping.offset": (augment.clipping.offset, 0 <= augment.clipping.offset <= 1, "from 0 to 1"),
         "augment.spec.time_mask_share": (spec.time_mask_share, 0 <= spec.time_mask_share <= 1, "from 0 to 1"),
-        "augment.speed": (augment.speed, augment.speed and min(augment.speed) > 0, "factors above 0, at least one"),
+        "augment.speed": (augment.speed, min(augment.speed, default=0) > 0, "factors above 0, at least one"),
         "augment.spec.time_masks_per_frame": (
             spec.time_masks_per_frame,
             0 <= spec.time_masks_per_frame <= 1,
@@ -213,8 +213,8 @@ def _check_keys(where: str, given: Any, expected: Any) -> None:
 
     if not isinstance(given, DictConfig):
         raise InputError(f"{where}: expected keys and values")
-    known = _keys(OmegaConf.to_container(expected))
-    for key in _keys(OmegaConf.to_container(given)):
+    known = _keys(cast(dict, OmegaConf.to_container(expected)))
+    for key in _keys(cast(dict, OmegaConf.to_container(given))):
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             last = difflib.get_close_matches(key.split(".")[-1], [k.split(".")[-1] for k in known], n=1, cutoff=0.8)
@@ -242,6 +242,6 @@ def config_from_dict(values: dict, where: str) -> Config:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+        return cast(Config, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values)))
     except OmegaConfBaseException as error:
         raise InputError(f"{where}: its configuration is of another version: {str(error).splitlines()[0]}") from None

@@ -30,7 +30,7 @@ def draw_curves(log_path: str | os.PathLike, picture_path: str | os.PathLike) ->
         _say_once(f"{Path(picture_path).name} is not drawn: {error}")
         return
     figure.subplots_adjust(left=0.05, right=0.98, bottom=0.08, top=0.94, wspace=0.2, hspace=0.35)
-    panels = {
+    panels: dict[str, list[tuple[Columns, str, str, dict]]] = {
         "loss": [
             (updates, "loss", "updates", {"color": "0.7"}),
             (epochs, "train_loss", "epochs", {"marker": "."}),

@@ -11,22 +11,24 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Self, TextIO, cast
 
 from speechrnn.runs.checkpoint import Position
 from speechrnn.runs.curves import draw_curves
 from speechrnn.runs.environment import write_environment
 from speechrnn.runs.log import is_epoch, keep_rows
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def progress_over(what: str) -> Callable[[Sequence], Iterable]:
     """A function that wraps a sequence and shows on a terminal how far its loop has come."""
     if not sys.stderr.isatty():
         return iter
-    from rich.console import Console
     from rich.progress import track
 
-    return partial(track, description=what, console=Console(file=_Terminal()))
+    return partial(track, description=what, console=_console())
 
 
 def say(text: str) -> None:
@@ -45,11 +47,10 @@ class Progress:
         self._path = folder / "log.jsonl"
         self._bar = None
         if speaks and sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
             columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=Console(file=_Terminal()))
+            self._bar = Progress(*columns, console=_console())
             self._task = self._bar.add_task("", total=1.0)
 
     def __enter__(self) -> Self:
@@ -184,6 +185,12 @@ class _Events:
                 with suppress(OSError):  # it has the same to say
                     self._file.close()
             self._file = None
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=cast(TextIO, _Terminal()))  # all of a file that rich uses
 
 
 class _Terminal:

@@ -71,6 +71,7 @@ def word_errors(score: Score) -> WordErrors:
     errors = WordErrors(Counter(), Counter(), Counter(), Counter(), Counter())
     for reference, hypothesis in (pair for utterance in score.utterances for pair in utterance.alignment):
         if reference is None:
+            assert hypothesis is not None  # a pair has a word on one side at least
             errors.inserted[hypothesis] += 1
             continue
         errors.said[reference] += 1
@@ -137,8 +138,10 @@ def _in_ranges(
     names: Sequence[str],
     value: Callable[[UtteranceScore], float | None],
 ) -> list[Group]:
-    known = [utterance for utterance in utterances if value(utterance) is not None]
-    groups = _collected(known, lambda utterance: bisect_right(edges, value(utterance)))
+    groups: dict[int, list[UtteranceScore]] = {}
+    for utterance in utterances:
+        if (found := value(utterance)) is not None:
+            groups.setdefault(bisect_right(edges, found), []).append(utterance)
     ends = (0.0, *edges, inf)
     return [_group(names[i], groups[i], ends[i], ends[i + 1]) for i in sorted(groups)]
 
@@ -174,11 +177,11 @@ def judge(normaliser: str) -> Callable[[Sequence[str], Sequence[Pair], int], lis
 
     def verdict(written: Sequence[str], pairs: Sequence[Pair], side: int) -> list[bool | None]:
         alone = [(piece, i) for i, word in enumerate(written) for piece in pieces(word)]
-        places = _common([piece for piece, _ in alone], [pair[side] for pair in pairs])
+        places = _common([piece for piece, _ in alone], [pair[side] or "" for pair in pairs])
         verdicts: list[bool | None] = [None] * len(written)
         unknown = {i for (_, i), place in zip(alone, places, strict=True) if place is None}
         for (_, i), place in zip(alone, places, strict=True):
-            if i not in unknown:
+            if place is not None and i not in unknown:
                 verdicts[i] = verdicts[i] is not False and pairs[place][0] == pairs[place][1]
         return verdicts
 

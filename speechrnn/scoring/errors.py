@@ -101,7 +101,7 @@ def count(alignment: Sequence[Pair]) -> ErrorCounts:
 def marked(alignment: Sequence[Pair]) -> str:
     """The reference with its errors in icefall's marks: `(EDISON->ADDISON)`, inserted `(*->X)`, deleted `(X->*)`."""
     return " ".join(
-        reference if reference == hypothesis else f"({reference or '*'}->{hypothesis or '*'})"
+        reference if reference is not None and reference == hypothesis else f"({reference or '*'}->{hypothesis or '*'})"
         for reference, hypothesis in alignment
     )
 

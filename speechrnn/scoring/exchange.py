@@ -23,7 +23,7 @@ def files(score: Score) -> Iterator[tuple[str, str]]:
     sides = {}
     for column, side in enumerate(("ref", "hyp")):
         sides[side] = {
-            utterance.id: " ".join(pair[column] for pair in utterance.alignment if pair[column] is not None)
+            utterance.id: " ".join(word for pair in utterance.alignment if (word := pair[column]) is not None)
             for utterance in score.utterances
         }
         yield f"{side}.txt", to_kaldi_text(sides[side])

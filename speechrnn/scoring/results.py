@@ -159,11 +159,13 @@ def _mean(rows: Sequence[dict]) -> str:
 
 
 def _mean_and_deviation(rates: Iterable[float | None]) -> str:
-    rates = list(rates)
-    if None in rates:
-        return "n/a"
-    mean = f"{statistics.mean(rates):.2f} %"
-    return mean if len(rates) == 1 else f"{mean}, standard deviation {statistics.stdev(rates):.2f}"
+    known = []
+    for rate in rates:
+        if rate is None:
+            return "n/a"
+        known.append(rate)
+    mean = f"{statistics.mean(known):.2f} %"
+    return mean if len(known) == 1 else f"{mean}, standard deviation {statistics.stdev(known):.2f}"
 
 
 def git_commit(apart_from: Iterable[str | os.PathLike] = (), folder: str | os.PathLike = ".") -> str | None:

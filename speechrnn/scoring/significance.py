@@ -118,8 +118,8 @@ def paired_bootstrap(
     ours, theirs, words = drawn[:, drawn[2] > 0]
     change = theirs - ours
     number = _number(units)
-    interval = _interval(100 * change / words, number)
-    if interval is None:
+    interval, own, others = (_interval(100 * each / words, number) for each in (change, ours, theirs))
+    if interval is None or own is None or others is None:  # all of them, then
         return None
     total, other, length = units.sum(axis=1)
     better, worse, draws = np.sum(change < 0), np.sum(change > 0), len(change)
@@ -132,8 +132,8 @@ def paired_bootstrap(
         relative_interval=_interval(100 * change / ours, number) if ours.all() else None,
         improvement=float((draws + better - worse) / (2 * draws)),
         p=2 * NORMAL.cdf(_narrowed(NORMAL.inv_cdf(against), number)),
-        first=_interval(100 * ours / words, number),
-        second=_interval(100 * theirs / words, number),
+        first=own,
+        second=others,
     )
 
 

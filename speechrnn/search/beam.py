@@ -281,7 +281,7 @@ class BeamSearch:
         if self.hotwords:
             best = np.maximum.reduceat(np.concatenate([plain, extensions.plain]).take(order), firsts)
         place = np.arange(len(order)) - firsts.take(utterance)
-        room = self.width
+        room: np.ndarray | int = self.width
         if more:
             ahead = np.bincount(utterance[~behind], minlength=len(firsts)).take(utterance)
             room = np.where(behind, np.maximum(self.width, ahead) + more, self.width)
@@ -308,7 +308,8 @@ class BeamSearch:
         if len(new):
             _, token, acoustic, node, end, rank, _ = (column.take(new) for column in chosen)
             parent, ended, ends = parent.take(new), end >= 0, prefixes.ends
-            bonus, hot = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0), np.zeros(len(new))
+            bonus = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0)
+            hot: np.ndarray = np.zeros(len(new))
             if self.hotwords:
                 hot = self.hotwords.follow(prefixes.hot.take(parent), token)
                 bonus += self.hotwords.earned.take(hot)

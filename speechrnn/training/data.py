@@ -6,7 +6,6 @@ from itertools import chain
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from speechrnn.data.audio_cache import AudioCache
 from speechrnn.data.augment import Augmentation
@@ -15,7 +14,7 @@ from speechrnn.data.plan import plan
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance, read_manifest
 from speechrnn.nn.ctc import frames_needed
-from speechrnn.nn.front_end import frame_count
+from speechrnn.nn.front_end import Count, frame_count
 from speechrnn.nn.model import CTCModel, ModelConfig
 from speechrnn.nn.subsampling import output_frames
 from speechrnn.runs.config import Config
@@ -79,6 +78,7 @@ class TrainingData:
 
     def dev_batches(self) -> list[np.ndarray]:
         """The dev set in batches."""
+        assert self.dev is not None
         seconds = self.dev.seconds(self.config.model.sample_rate)
         return plan(seconds, seed=0, epoch=0, max_seconds=self.config.data.max_seconds)
 
@@ -113,7 +113,7 @@ def read_manifests(paths: Sequence[str]) -> list[Utterance]:
     return list(utterances.values())
 
 
-def model_frames(model: ModelConfig, samples: int | Tensor) -> int | Tensor:
+def model_frames(model: ModelConfig, samples: Count) -> Count:
     """How many frames the model makes of so many samples."""
     shift = round(model.front_end.shift_seconds * model.sample_rate)
     return output_frames(frame_count(samples, shift), model.subsampling)
@@ -128,7 +128,8 @@ def feasible(model: ModelConfig, fastest: float, samples: int, labels: list[int]
 def measure_features(model: CTCModel, data: TrainingData) -> None:
     """Set the mean and deviation of each feature to those of the training set, for `normalise: global`."""
     device = model.output.weight.device
-    frames, total, squares = 0, 0.0, 0.0
+    frames = 0
+    total = squares = torch.zeros((), dtype=torch.float64, device=device)
     for indices in chain.from_iterable(data.updates(0)):
         batch = data.train.batch(indices)
         features, lengths = model.front_end(batch.waveform.to(device), batch.lengths.to(device))

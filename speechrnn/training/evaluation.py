@@ -54,16 +54,16 @@ def evaluate(
             results[int(index)] = tokenizer.decode(greedy(frames)), float(loss), blanks
     model.train()
     everybody = {index: result for share in processes.gathered(results) for index, result in share.items()}
-    hypotheses, losses, blanks = zip(*(everybody[i] for i in range(len(dataset))), strict=True)
+    hypotheses, dev_losses, blank_shares = zip(*(everybody[i] for i in range(len(dataset))), strict=True)
     phones = tokenizer.has_phones
     references = [tokenizer.decode(labels) for labels in dataset.labels] if phones else dataset.texts
     units = [[text.replace("-", " ") for text in texts] if phones else texts for texts in (references, hypotheses)]
     counts = sum(word_errors(*units), ErrorCounts())
     shown = np.unique(np.linspace(0, len(hypotheses) - 1, SAMPLES_SHOWN).astype(int))
     return {
-        "dev_loss": float(np.mean(losses)),
+        "dev_loss": float(np.mean(dev_losses)),
         "dev_wer": counts.rate,
         "dev_counts": counts.line("PER" if phones else "WER"),
-        "blank_share": float(np.mean(blanks)),
+        "blank_share": float(np.mean(blank_shares)),
         "samples": [[references[i], hypotheses[i]] for i in shown.tolist()],
     }

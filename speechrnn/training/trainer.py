@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from speechrnn.data.augment import Augmentation
 from speechrnn.data.dataset import Batch
@@ -100,9 +101,9 @@ class Trainer:
                 saved, stop = time.monotonic(), False
                 while self.at.update < len(updates) and not stop:
                     share = (self.at.epoch + (self.at.update + 0.5) / len(updates)) / self.config.optimiser.epochs
-                    row = self.update(updates[self.at.update], share, stop=bool(interruption.signal))
-                    stop = row.pop("stop")
-                    progress.update(self.at, share, row)
+                    logged = self.update(updates[self.at.update], share, stop=bool(interruption.signal))
+                    stop = logged.pop("stop")
+                    progress.update(self.at, share, logged)
                     if not stop and time.monotonic() - saved >= 60 * self.config.checkpoints.minutes:
                         progress.flush()
                         self.save()
@@ -139,14 +140,14 @@ class Trainer:
         utterances = sum(map(len, batches))
         total = torch.zeros((), device=self.device)
         computed: list[tuple[list[str], torch.Tensor]] = []
-        mine = list(enumerate(batches))[rank::world]
+        mine, network = list(enumerate(batches))[rank::world], self.network
         for index, indices in mine:
             torch.manual_seed(draw_seed(self.config.seed, self.at.step, index))  # dropout and SpecAugment
             began = time.monotonic()
             batch = self.data.train.batch(indices)
             data_seconds += time.monotonic() - began
             last = index == mine[-1][0]
-            with nullcontext() if world == 1 or last else self.network.no_sync():
+            with network.no_sync() if isinstance(network, DistributedDataParallel) and not last else nullcontext():
                 losses = self.loss(batch, indices)
                 loss = losses.sum() / utterances
                 self.scaler.scale(loss * world).backward()  # the processes' gradients are averaged

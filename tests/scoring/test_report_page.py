@@ -278,6 +278,7 @@ def enter(browser, **values):
     return column(browser, 0)
 
 
+@pytest.mark.browser
 def test_sorts_by_any_column_both_ways(browser):
     everything = column(browser, 0)
     assert everything == list(TEXTS)
@@ -294,6 +295,7 @@ def test_sorts_by_any_column_both_ways(browser):
     assert browser.evaluate("document.querySelectorAll('.utterances [aria-sort]').length") == 1
 
 
+@pytest.mark.browser
 def test_sorts_from_the_keyboard(browser):
     browser.evaluate("document.querySelectorAll('.utterances thead button')[3].focus()")
     for kind in ("keyDown", "keyUp"):
@@ -302,6 +304,7 @@ def test_sorts_from_the_keyboard(browser):
     assert words == sorted(words, reverse=True) != sorted(words)
 
 
+@pytest.mark.browser
 def test_filters_by_text_speaker_and_errors(browser):
     assert enter(browser, find="Good") == ["two errors"]
     assert browser.evaluate("document.querySelector('output').value") == "1 of 7"
@@ -313,12 +316,14 @@ def test_filters_by_text_speaker_and_errors(browser):
     assert enter(browser, wrong=True, speaker="ann") == ["two errors"]
 
 
+@pytest.mark.browser
 def test_a_confused_word_leads_to_where_it_was(browser):
     enter(browser, speaker="bob")
     browser.evaluate("document.querySelector('[data-find=\"day›way\"]').click()")
     assert column(browser, 0) == ["two errors"]
 
 
+@pytest.mark.browser
 def test_an_address_leads_to_an_utterance_even_when_it_was_filtered_out(browser, file):
     enter(browser, speaker="ann")
     link = "Array.from(document.querySelectorAll('.utterances a[id]')).find(each => each.textContent.startsWith('od'))"
@@ -332,6 +337,7 @@ def test_an_address_leads_to_an_utterance_even_when_it_was_filtered_out(browser,
     browser.wait(f"{closed}.open")
 
 
+@pytest.mark.browser
 def test_plays_moves_the_head_and_begins_at_a_word(browser):
     browser.evaluate("void document.querySelectorAll('details').forEach(each => each.open = true)")
     first, second = "document.querySelectorAll('audio')[0]", "document.querySelectorAll('audio')[1]"
@@ -349,6 +355,7 @@ def test_plays_moves_the_head_and_begins_at_a_word(browser):
     browser.wait(f"{second}.currentTime > 0.1 && {first}.paused")
 
 
+@pytest.mark.browser
 def test_words_and_letters_are_drawn_where_they_are(browser):
     """Letters stand over their tones, one every 0.2 s; of the words that were heard, the wrong ones are marked."""
     details = "document.querySelectorAll('audio')[0].closest('details')"
@@ -367,6 +374,7 @@ def test_words_and_letters_are_drawn_where_they_are(browser):
     assert wrong == ["x", "y", "z"]
 
 
+@pytest.mark.browser
 def test_the_page_fits_a_phone_and_the_night(browser):
     browser.evaluate("void document.querySelectorAll('details').forEach(each => each.open = true)")
     for width in (320, 375, 1280):
@@ -378,12 +386,14 @@ def test_the_page_fits_a_phone_and_the_night(browser):
     assert (day, browser.evaluate(colour)) == ("rgb(255, 255, 255)", "rgb(20, 23, 26)")
 
 
+@pytest.mark.browser
 def test_what_reads_from_right_to_left_stands_so(browser):
     row = "document.querySelectorAll('.utterances tbody tr')[6]"
     assert browser.evaluate(f"getComputedStyle({row}.querySelector('p')).direction") == "rtl"
     assert browser.evaluate("getComputedStyle(document.querySelector('.utterances tbody p')).direction") == "ltr"
 
 
+@pytest.mark.browser
 def test_nothing_that_was_said_is_run(browser):
     """The page's own policy refuses scripts but the one it was written with: a second wall behind the escaping."""
     assert browser.evaluate("document.querySelectorAll('script').length") == 1
@@ -396,6 +406,7 @@ def test_nothing_that_was_said_is_run(browser):
     browser.errors.clear()
 
 
+@pytest.mark.browser
 def test_it_can_be_read_without_scripts(chromium, file):
     bare = file.with_name("bare.html")
     bare.write_text(re.sub("<script>.*</script>", "", file.read_text("utf-8"), flags=re.DOTALL), "utf-8")

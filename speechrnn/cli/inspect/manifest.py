@@ -30,7 +30,7 @@ def show_manifest(path: str, max_seconds: float, folder: str | None) -> list[Pat
 
     pictures = [save_picture(durations(found), Path(folder, "durations.png"))]
     missing = set(found.missing)
-    usable = [i for i in np.flatnonzero(_spoken(found)) if found.utterances[i].id not in missing]
+    usable = [i for i in np.flatnonzero(_spoken(found)).tolist() if found.utterances[i].id not in missing]
     if not usable:
         raise InputError(f"{path}: no spectrogram can be drawn: no utterance has a text and a file that is there")
     example = found.utterances[sorted(usable, key=lambda i: found.seconds[i])[len(usable) // 2]]
@@ -72,7 +72,7 @@ def ranges_table(found: Survey) -> str:
         "characters a second": (found.characters[spoken] / seconds, 1),
         "words a second": (found.words[spoken] / seconds, 2),
     }
-    rows = [("of an utterance", "least", "5 %", "median", "95 %", "most")]
+    rows: list[tuple[str, ...]] = [("of an utterance", "least", "5 %", "median", "95 %", "most")]
     for name, (values, digits) in columns.items():
         quantiles = np.quantile(values, (0, 0.05, 0.5, 0.95, 1)) if len(values) else None
         rows.append((name, *(["-"] * 5 if quantiles is None else [f"{q:.{digits}f}" for q in quantiles])))

@@ -23,6 +23,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from speechrnn.cli import PACKAGE, decoding, positive
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help="one of those below, or several, with commas (default: txt)",
     )
-    formats.proposed = list(FORMATS)  # to shells: a list with commas is no choice of argparse
+    vars(formats)["proposed"] = list(FORMATS)  # to shells: a list with commas is no choice of argparse
     output.add_argument("-o", "--output", metavar="DIR", help="write a file for each, in folders as those of the input")
     again = output.add_mutually_exclusive_group()
     again.add_argument("--overwrite", action="store_true", help="replace files that are there already")
@@ -169,11 +170,14 @@ def _transcribe(
             job = _job(args, wanted, output, report, sizes)
             with closing(transcribe(wanted, job)) as results:  # on Ctrl-C, too, which else leaves work in the threads
                 for recording, result in results:
-                    error = result if isinstance(result, InputError) else _write(output, recording, result, report)
-                    if error:
-                        of = "" if str(error).startswith(recording.name) else f"{recording.name}: "  # an utterance's id
-                        report.error(f"{of}{error}")
-                    report.finished(recording, sizes[recording], None if error else result[0].duration)
+                    problem = result if isinstance(result, InputError) else _write(output, recording, result, report)
+                    if problem:
+                        of = (
+                            "" if str(problem).startswith(recording.name) else f"{recording.name}: "
+                        )  # an utterance's id
+                        report.error(f"{of}{problem}")
+                    seconds = None if problem or isinstance(result, InputError) else result[0].duration
+                    report.finished(recording, sizes[recording], seconds)
     except KeyboardInterrupt:
         report.close()
         more = len(found) - there - report.done - report.failures
@@ -196,9 +200,12 @@ def _job(
     """The model, loaded, and how it is to be used: one recording takes all the cores, several share them out."""
     from speechrnn.batch_sizes import sorted_seconds
     from speechrnn.batching.engine import Job
+    from speechrnn.cli.transcribe.outputs import Lines
     from speechrnn.recognizer import Recognizer
 
-    cores = args.threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count()))
+    cores = args.threads or len(
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
     workers = min(cores, len(wanted))
     threads = args.threads if workers == 1 else cores // workers
     recognizer = Recognizer(args.model, threads, **decoding.options(args))
@@ -212,8 +219,8 @@ def _job(
         raw=args.raw,
         heard=lambda recording, share, seconds: report.heard(recording, share * sizes[recording], seconds),
     )
-    if len(wanted) == 1 and output.as_it_comes and not args.nbest:
-        job.found = lambda segment: _aside(report, output.segment, segment)
+    if len(wanted) == 1 and isinstance(output, Lines) and output.as_it_comes and not args.nbest:
+        job.found = partial(_aside, report, output.segment)
     return job
 
 

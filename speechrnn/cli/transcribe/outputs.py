@@ -70,7 +70,6 @@ class Files:
 
     def __init__(self, folder: str, formats: Sequence[str], replace: bool):
         self.formats = list(formats)
-        self.as_it_comes = False
         self._folder, self._replace = Path(folder), replace
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

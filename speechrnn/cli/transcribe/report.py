@@ -5,6 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 AT_FIRST = 1.0  # seconds without a bar: most calls are over by then, and rich takes 0.1 s to import
 EVERY = 0.1  # seconds between two pictures of the bar
@@ -25,7 +29,7 @@ class Report:
         self._total, self._count, self._quiet, self._verbose = total, count, quiet, verbose
         self._lock = threading.RLock()
         self._told: set[str] = set()
-        self._bar = None
+        self._bar: Progress | None = None
         self._may_show = sys.stderr.isatty() and not quiet
         self._shown_at = self._began + AT_FIRST - EVERY
         self.done = self.failures = 0
@@ -115,14 +119,19 @@ class Report:
         self._bar.refresh()
 
 
-def _new_bar():
+def _new_bar() -> "Progress":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(20), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    # Its own redirections would send to stderr what belongs on stdout.
-    quiet = {"redirect_stdout": False, "redirect_stderr": False}
-    return Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False, **quiet)
+    return Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+        redirect_stdout=False,  # it would send to stderr what belongs on stdout
+        redirect_stderr=False,
+    )
 
 
 def _length(seconds: float) -> str:

@@ -31,8 +31,10 @@ class Clipping(nn.Module):
         rows = np.flatnonzero([generator.random() < self.config.probability for generator in generators])
         if not len(rows):
             return waveform, lengths
-        factors = 10 ** (np.array([generators[row].uniform(*self.config.decibels) for row in rows]) / 20)
-        offsets = np.array([generators[row].uniform(-self.config.offset, self.config.offset) for row in rows])
+        drawing = [generators[row] for row in rows.tolist()]
+        low, high = self.config.decibels
+        factors = 10 ** (np.array([generator.uniform(low, high) for generator in drawing]) / 20)
+        offsets = np.array([generator.uniform(-self.config.offset, self.config.offset) for generator in drawing])
         index = torch.from_numpy(rows).to(waveform.device, non_blocking=True)
         factor, offset = (torch.from_numpy(each).to(waveform)[:, None] for each in (factors, offsets))
         chosen = waveform[index]

@@ -18,6 +18,7 @@ class Gain(nn.Module):
         self, waveform: Tensor, lengths: Tensor, generators: Sequence[np.random.Generator]
     ) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,) and a generator an utterance -> the same shapes."""
-        drawn = np.array([generator.uniform(*self.decibels) for generator in generators])
+        low, high = self.decibels
+        drawn = np.array([generator.uniform(low, high) for generator in generators])
         factors = torch.from_numpy(10 ** (drawn / 20)).to(waveform.device, waveform.dtype, non_blocking=True)
         return waveform * factors[:, None], lengths

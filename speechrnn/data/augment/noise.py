@@ -44,8 +44,9 @@ class Noise(nn.Module):
         rows = np.flatnonzero([generator.random() < self.config.probability for generator in generators])
         if not len(rows):
             return waveform, lengths
-        chosen = [generators[row] for row in rows]
-        snr = torch.tensor([generator.uniform(*self.config.snr) for generator in chosen], dtype=waveform.dtype)
+        chosen = [generators[row] for row in rows.tolist()]
+        low, high = self.config.snr
+        snr = torch.tensor([generator.uniform(low, high) for generator in chosen], dtype=waveform.dtype)
         noise = self.noise(chosen, lengths[rows].tolist(), waveform.device)
         index = torch.from_numpy(rows).to(waveform.device, non_blocking=True)
         speech = waveform[index, : noise.shape[1]]
@@ -58,7 +59,8 @@ class Noise(nn.Module):
     def noise(self, generators: Sequence[np.random.Generator], samples: list[int], device: torch.device) -> Tensor:
         """(batch, longest of `samples`) noise, each row as long as its utterance and zero beyond."""
         if self.recordings is None:
-            a = [generator.uniform(*self.config.colour) for generator in generators]
+            low, high = self.config.colour
+            a = [generator.uniform(low, high) for generator in generators]
             found = [
                 coloured_noise(generator, length, exponent, self.sample_rate, device)
                 for generator, length, exponent in zip(generators, samples, a, strict=True)

@@ -50,7 +50,7 @@ class Reverberation(nn.Module):
         rows = np.flatnonzero([generator.random() < self.config.probability for generator in generators])
         if not len(rows):
             return waveform, lengths
-        chosen = [generators[row] for row in rows]
+        chosen = [generators[row] for row in rows.tolist()]
         if self.recordings is None:
             responses, direct = self.simulated(chosen, waveform.device), 0
         else:
@@ -74,7 +74,8 @@ class Reverberation(nn.Module):
         reflections and decays alike at all frequencies.
         """
         c = self.config
-        drawn = np.array([[generator.uniform(*c.rt60), generator.uniform(*c.direct)] for generator in generators])
+        (shortest, longest), (low, high) = c.rt60, c.direct
+        drawn = np.array([[each.uniform(shortest, longest), each.uniform(low, high)] for each in generators])
         rt60, direct = torch.from_numpy(drawn).to(device, torch.float32, non_blocking=True).T[:, :, None]
         taps = math.ceil(c.rt60[1] * self.sample_rate)
         noise = torch.stack(
@@ -90,7 +91,9 @@ class Reverberation(nn.Module):
 
     def recorded(self, generators: Sequence[np.random.Generator], device: torch.device) -> tuple[Tensor, int]:
         """(batch, taps) impulse responses, and where their direct sound, the largest sample, is in all of them."""
-        found = [self.recordings.recording(generator.integers(len(self.recordings))) for generator in generators]
+        recordings = self.recordings
+        assert recordings is not None  # without any they are simulated
+        found = [recordings.recording(int(generator.integers(len(recordings)))) for generator in generators]
         peaks = [int(np.abs(response).argmax()) for response in found]
         direct = max(peaks)
         taps = max(direct - peak + len(response) for peak, response in zip(peaks, found, strict=True))

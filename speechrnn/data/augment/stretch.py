@@ -36,6 +36,8 @@ class StretchConfig:
 class PitchAndStretch(nn.Module):
     """Shifts the pitch and stretches the time of some utterances, by resampling and a phase vocoder, once for both."""
 
+    window: Tensor
+
     def __init__(self, pitch: PitchConfig, stretch: StretchConfig, sample_rate: int):
         super().__init__()
         self.pitch, self.stretch = pitch, stretch
@@ -52,11 +54,12 @@ class PitchAndStretch(nn.Module):
     def draw(self, generators: Sequence[np.random.Generator]) -> tuple[np.ndarray, np.ndarray]:
         """(utterances,) indices of the factors that shift the pitches, 0 for none, and (utterances,) speeds, 1 for none."""
         choice, speed = np.zeros(len(generators), np.int64), np.ones(len(generators))
+        low, high = self.stretch.speed
         for row, generator in enumerate(generators):
             if generator.random() < self.pitch.probability:
                 choice[row] = generator.integers(1, len(self.resample.factors))
             if generator.random() < self.stretch.probability:
-                speed[row] = generator.uniform(*self.stretch.speed)
+                speed[row] = generator.uniform(low, high)
         return choice, speed
 
     def forward(

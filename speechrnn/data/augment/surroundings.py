@@ -30,9 +30,9 @@ class Surroundings(nn.Module):
 
     def draw(self, generators: Sequence[np.random.Generator]) -> np.ndarray:
         """(batch, 2) samples before and after each utterance: the first draws of this stage."""
+        low, high = self.config.seconds
         lengths = [
-            generator.uniform(*self.config.seconds, 2) * (generator.random() < self.config.probability)
-            for generator in generators
+            generator.uniform(low, high, 2) * (generator.random() < self.config.probability) for generator in generators
         ]
         return np.round(np.array(lengths).reshape(-1, 2) * self.sample_rate).astype(np.int64)
 
@@ -61,7 +61,8 @@ class Surroundings(nn.Module):
             return speech.new_zeros(samples)
         if kind == 1:
             noise = coloured_noise(generator, samples, generator.uniform(0, 2), self.sample_rate, speech.device)
-            level = 10 ** (generator.uniform(*self.config.level) / 20)
+            low, high = self.config.level
+            level = 10 ** (generator.uniform(low, high) / 20)
             return noise * (level / noise.square().mean().sqrt())
         return room_tone(speech, samples, int(TONE * self.sample_rate))
 

@@ -30,6 +30,9 @@ class Telephone(nn.Module):
     The signal is band-passed down to 8 kHz, coded, and low-passed up again: as `speechrnn.audio` reads a recorded call.
     """
 
+    down: Tensor  # (1, 1, taps)
+    up: Tensor  # (1, 1, taps)
+
     def __init__(self, config: TelephoneConfig, sample_rate: int):
         """Raises:
         InputError: the rate is no multiple of 8 kHz.

@@ -80,6 +80,16 @@ class Split:
 class _Unusable(Exception):
     """The reason and the detail of a `LeftOut`."""
 
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+def total_seconds(utterances: Iterable[Utterance]) -> float:
+    """How much audio the utterances of a split are: each has its duration."""
+    durations = [utterance.duration for utterance in utterances]
+    return sum(duration for duration in durations if duration is not None)
+
 
 def check(name: str, found: Iterable[Utterance | LeftOut], rules: Rules) -> Split:
     """Normalise the texts, open the audio files, and divide what was found into utterances and what is left out.
@@ -100,7 +110,7 @@ def check(name: str, found: Iterable[Utterance | LeftOut], rules: Rules) -> Spli
             spoken = _check_text(item, rules)
             taken[item.id] = _check_times(spoken, length(item.audio_filepath))
         except _Unusable as problem:
-            left_out.append(LeftOut(item.id, *problem.args, speaker=item.speaker))
+            left_out.append(LeftOut(item.id, problem.reason, problem.detail, item.speaker))
     return Split(name, list(taken.values()), left_out)
 
 

@@ -88,7 +88,7 @@ def byte_order(paths: list[Path]) -> str:
             differences += np.abs(np.diff(samples)).sum()
             level += np.abs(samples).sum()
         roughness[order] = differences / max(level, 1.0)
-    return min(roughness, key=roughness.get)
+    return min(roughness, key=lambda order: roughness[order])
 
 
 def _with_header(recording: Path, target: Path, order: str) -> Path:

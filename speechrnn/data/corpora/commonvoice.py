@@ -40,8 +40,8 @@ def prepare_commonvoice(source: Path, rules: Rules, *, own_dev: bool = False) ->
         return official
     apart = [split for split in official if split.name != "train"]
     rest = _apart(_rows(language, "validated"), [u for split in apart for u in split.utterances], rules)
-    rest = check("all" if own_dev else "validated", rest, rules)
-    return [rest, *official] if own_dev else [*official, rest]
+    validated = check("all" if own_dev else "validated", rest, rules)
+    return [validated, *official] if own_dev else [*official, validated]
 
 
 def _language(source: Path) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from speechrnn.data.corpora import LeftOut, Split, read_lines
+from speechrnn.data.corpora import LeftOut, Split, read_lines, total_seconds
 from speechrnn.errors import InputError
 from speechrnn.manifest import Utterance
 
@@ -101,7 +101,7 @@ def _speakers(found: Iterable[Utterance | LeftOut]) -> set[str]:
 def _joined(training: Sequence[Split]) -> Split:
     """The splits as one, train_all; what is in two of them is left out of the second."""
     whole = Split("train_all", [], [item for split in training for item in split.left_out])
-    taken = {}
+    taken: dict[str, Utterance] = {}
     for utterance in (utterance for split in training for utterance in split.utterances):
         if taken.setdefault(utterance.id, utterance) is utterance:
             whole.utterances.append(utterance)
@@ -116,14 +116,14 @@ def _some(utterances: Sequence[Utterance], share: float) -> set[str]:
     first: dict[str, str] = {}  # a recording by the id of its first utterance: paths differ between machines
     for utterance in utterances:
         first.setdefault(utterance.audio_filepath, utterance.id)
-    room = share * sum(utterance.duration for utterance in utterances)
+    room = share * total_seconds(utterances)
     for name_of in (lambda u: u.speaker or first[u.audio_filepath], lambda u: first[u.audio_filepath], lambda u: u.id):
         groups: dict[str, list[Utterance]] = {}
         for utterance in utterances:
             groups.setdefault(name_of(utterance), []).append(utterance)
         seconds, taken = 0.0, set()
         for name in sorted(groups, key=lambda name: hashlib.sha256(name.encode()).digest()):
-            more = sum(utterance.duration for utterance in groups[name])
+            more = total_seconds(groups[name])
             if seconds + more <= room:
                 seconds += more
                 taken |= {utterance.id for utterance in groups[name]}

@@ -101,12 +101,12 @@ def _csv_rows(table: Path, rules: Rules) -> Iterator[tuple[int, dict | str]]:
     """Line number and fields by lower-case column name of each row, or what is wrong with it."""
     # In a TSV file a quotation mark is a character like any other, as Common Voice writes it.
     text = read_text(table, "UTF-8 text")
+    lines = io.StringIO(text, newline="")
     if table.suffix.lower() == ".tsv":
-        style = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:  # spreadsheets write semicolons where the comma is the decimal point
         header = text.partition("\n")[0]
-        style = {"delimiter": ";" if ";" in header and "," not in header else ",", "strict": True}
-    reader = csv.reader(io.StringIO(text, newline=""), **style)
+        reader = csv.reader(lines, delimiter=";" if ";" in header and "," not in header else ",", strict=True)
     try:
         columns = [column.strip().lower() for column in next(reader, [])]
         expected = {"audio": AUDIO} if rules.nonspeech or "nonspeech" in columns else {"audio": AUDIO, "text": TEXT}

@@ -120,11 +120,13 @@ def _figures(score: Score) -> str:
     spoken = [utterance for utterance in score.utterances if utterance.words.rate is not None]
     timed = [(u.duration, u.words.rate) for u in spoken if u.duration is not None]
     if timed:
-        plot = error_plot(*zip(*timed, strict=True), breakdown.by_duration(score), "seconds")
+        durations, rates = zip(*timed, strict=True)
+        plot = error_plot(durations, rates, breakdown.by_duration(score), "seconds")
         figures.append((plot, "Word error rate against duration. A dot is an utterance, a line the rate of a group."))
     sure = [(breakdown.confidence(u), u.words.rate) for u in spoken if u.recognised]
     if sure:
-        plot = error_plot(*zip(*sure, strict=True), breakdown.by_confidence(score), "mean confidence of the words")
+        confidences, rates = zip(*sure, strict=True)
+        plot = error_plot(confidences, rates, breakdown.by_confidence(score), "mean confidence of the words")
         figures.append((plot, "Word error rate against confidence."))
     judged = breakdown.judged(score)
     if bins := judged.reliability():

@@ -120,7 +120,7 @@ def peaks(posteriors: Posteriors, seconds: float, pixels_per_second: float) -> s
             top = start + int(heights[start:end].argmax())
             if heights[top] > LABELLED:
                 place = f'x="{_short((top + 0.5) * step)}" y="{_short(_height(heights[top]) - 3)}"'
-                letters.append(f'<text class="{kind}" {place}>{escape(posteriors.tokens[token])}</text>')
+                letters.append(f'<text class="{kind}" {place}>{escape(posteriors.tokens[int(token)])}</text>')
     width = round(seconds * pixels_per_second)
     return (
         f'<svg class="peaks" width="{width}" height="{PEAKS_HEIGHT}" role="img" aria-label="probabilities of the tokens">'

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -51,15 +52,15 @@ def record(utterance: UtteranceScore, source: Utterance, recognizer: Recognizer 
     Raises:
         InputError: the sound cannot be read.
     """
-    stretch = {"offset": source.offset, "duration": source.duration}
-    waveform = read_audio(source.audio_filepath, RATE, **stretch)
+    read = partial(read_audio, source.audio_filepath, offset=source.offset, duration=source.duration)
+    waveform = read(RATE)
     heard = utterance.recognised
     if recognizer is None:
         return Recording(waveform, heard)
     package = recognizer.package
     own = waveform
     if package.sample_rate != RATE:
-        own = read_audio(source.audio_filepath, package.sample_rate, **stretch)
+        own = read(package.sample_rate)
     if heard is None:
         heard = _aligned(recognizer, own, utterance.hypothesis or "")
     log_probs = recognizer.log_probs(own, package.sample_rate)
