@@ -1,6 +1,6 @@
 PYTHON ?= python3
 
-.PHONY: demo test slow an4 wheel clean
+.PHONY: demo test slow an4 docs wheel clean
 
 # What is said in the example recordings, in an environment that can only recognise
 demo: .venv/installed
@@ -18,6 +18,10 @@ slow: .venv-dev/installed
 an4: .venv-dev/installed
 	PATH="$(CURDIR)/.venv-dev/bin:$$PATH" recipes/an4/run.sh
 
+# The documentation as a web site, in build/site
+docs: .venv-docs/installed
+	.venv-docs/bin/mkdocs build --strict
+
 wheel: .venv-dev/installed
 	.venv-dev/bin/python -m build --wheel
 
@@ -31,5 +35,10 @@ wheel: .venv-dev/installed
 	.venv-dev/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+.venv-docs/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-dev build dist *.egg-info
+	rm -rf .venv .venv-dev .venv-docs build dist *.egg-info

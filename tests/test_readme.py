@@ -27,7 +27,9 @@ def of_training(lines: list[str]) -> list[str]:
 
 README, TRAINING_PAGE = "README.md", "docs/training.md"
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
-PYTHON_BLOCKS = blocks("python", README, "docs/alignment.md", "docs/fine_tuning.md", "docs/decoding.md", "docs/normalisers.md")
+PYTHON_BLOCKS = blocks(
+    "python", README, "docs/alignment.md", "docs/fine_tuning.md", "docs/decoding.md", "docs/normalisers.md"
+)
 TRANSCRIBING = [line for line in shell_lines(README, *PAGES) if "speechrnn transcribe" in line and "examples" in line]
 TRAINING = of_training(shell_lines(TRAINING_PAGE, "docs/scoring.md", "docs/decoding.md"))
 
