@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Two at a time, each with one thread: with more, the threads of one wait for those of the other
 PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: demo check lint types test slow an4 wheel clean
+.PHONY: demo check lint types test slow an4 docs wheel clean
 
 # What is said in the example recordings, in an environment that can only recognise
 demo: .venv/installed
@@ -34,6 +34,10 @@ slow: .venv-dev/installed
 an4: .venv-dev/installed
 	PATH="$(CURDIR)/.venv-dev/bin:$$PATH" recipes/an4/run.sh
 
+# The documentation as a web site, in build/site
+docs: .venv-docs/installed
+	.venv-docs/bin/mkdocs build --strict
+
 wheel: .venv-dev/installed
 	.venv-dev/bin/python -m build --wheel
 
@@ -47,5 +51,10 @@ wheel: .venv-dev/installed
 	.venv-dev/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+.venv-docs/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-dev build dist *.egg-info
+	rm -rf .venv .venv-dev .venv-docs build dist *.egg-info

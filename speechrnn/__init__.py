@@ -1,13 +1,14 @@
 """speechrnn: speech recognition with deep bidirectional GRUs and CTC.
 
->>> import speechrnn
->>> recognizer = speechrnn.load("an4", threads=1)
->>> recognizer.transcribe("examples/letters.wav").text
-'S M I T H'
->>> [(word.text, round(word.start, 2)) for word in recognizer.transcribe("examples/command.wav", times=True).words]
-[('ENTER', 0.34), ('SIX', 0.83), ('EIGHT', 1.18)]
+Examples:
+    >>> import speechrnn
+    >>> recognizer = speechrnn.load("an4", threads=1)
+    >>> recognizer.transcribe("examples/letters.wav").text
+    'S M I T H'
+    >>> [(word.text, round(word.start, 2)) for word in recognizer.transcribe("examples/command.wav", times=True).words]
+    [('ENTER', 0.34), ('SIX', 0.83), ('EIGHT', 1.18)]
 
-See docs/api.md.
+See docs/api.md for more.
 """
 
 import os

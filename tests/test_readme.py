@@ -1,4 +1,4 @@
-"""What the README says can be typed, does what it says."""
+"""The code blocks of the README and of the pages for users run."""
 
 import re
 import shlex
@@ -9,11 +9,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL_LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-TRANSCRIBING = [line for line in SHELL_LINES if "speechrnn transcribe" in line and "examples" in line]
-TRAINING = [line for line in SHELL_LINES if line.startswith(("speechrnn train", "speechrnn prepare")) or "mine" in line]
+
+
+def blocks(language: str, *pages: str) -> list[str]:
+    """The code blocks of pages, by paths from the root."""
+    texts = ((ROOT / page).read_text(encoding="utf-8") for page in pages)
+    return [block for text in texts for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
+
+
+def shell_lines(*pages: str) -> list[str]:
+    return [line for block in blocks("sh", *pages) for line in block.splitlines()]
+
+
+def of_training(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith(("speechrnn train", "speechrnn prepare")) or "mine" in line]
+
+
+README, TRAINING_PAGE = "README.md", "docs/training.md"
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+PYTHON_BLOCKS = blocks(
+    "python", README, "docs/alignment.md", "docs/fine_tuning.md", "docs/decoding.md", "docs/normalisers.md"
+)
+TRANSCRIBING = [line for line in shell_lines(README, *PAGES) if "speechrnn transcribe" in line and "examples" in line]
+TRAINING = of_training(shell_lines(TRAINING_PAGE, "docs/scoring.md", "docs/decoding.md"))
 
 
 def run(line: str, folder: Path) -> subprocess.CompletedProcess:
@@ -23,7 +41,7 @@ def run(line: str, folder: Path) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS)
-def test_python_block_prints_a_transcript(block):
+def test_python_block_prints_a_text(block):
     done = subprocess.run([sys.executable, "-c", block], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
@@ -41,8 +59,12 @@ def test_transcribe_line_prints_text(line, tmp_path):
         assert done.stdout.strip()
 
 
+def test_training_of_the_readme_is_that_of_its_page():
+    assert set(of_training(shell_lines(README))) <= set(of_training(shell_lines(TRAINING_PAGE)))
+
+
 def test_training_block_makes_a_model_that_transcribes(tmp_path):
-    """The block word for word on a tiny folder of recordings, but for fewer epochs and a smaller network."""
+    """The commands are run word for word on a tiny folder of recordings, with fewer epochs and a smaller network."""
     (tmp_path / "my_recordings").mkdir()
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     for copy in range(10):  # the shortest is less than a tenth of them all, and held out
@@ -67,8 +89,12 @@ def test_training_block_makes_a_model_that_transcribes(tmp_path):
     assert (tmp_path / "models" / "mine" / "lm").is_dir()
 
 
-def test_every_command_of_the_readme_exists():
+def test_the_readme_is_short():
+    assert len((ROOT / README).read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_readme_and_the_pages_name_every_command():
     from speechrnn.cli import COMMANDS
 
-    named = {line.split()[1] for line in SHELL_LINES if line.startswith("speechrnn ")}
+    named = {line.split()[1] for line in shell_lines(README, *PAGES) if line.startswith("speechrnn ")}
     assert named == set(COMMANDS)
