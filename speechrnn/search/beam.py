@@ -1,14 +1,14 @@
 """CTC prefix beam search (Hannun et al., arXiv 1408.2873) in vectorised numpy, several utterances at a time.
 
-What is searched for is the text with the highest
+The search looks for the text with the highest
 
     log P(text | audio) + lm_weight * log P_lm(text) + word_bonus * words - unknown_penalty * letters of unknown words + hotwords
 
 where the first term is summed over all alignments of the text with the frames, and the next three are left out without a
-language model. A prefix is known by an integer, so that the
-alignments of equal prefixes are added exactly; boundaries at either end or doubled do not make another text. The language
-model is asked when a word ends. The beam is a few flat arrays with a slot for each live prefix, those of an utterance side by
-side, so that the hundred or so numpy calls of a frame serve all utterances.
+language model. Each prefix has an integer id, so the alignments of equal prefixes are added exactly. Boundaries at either
+end, and double boundaries, do not make another text. The language model is asked when a word ends. The beam is a few flat
+arrays with a slot for each live prefix. The slots of an utterance are adjacent, so the hundred or so numpy calls of a frame
+serve all utterances.
 """
 
 from collections.abc import Sequence

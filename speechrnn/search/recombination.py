@@ -1,10 +1,10 @@
-"""Prefixes that have one future: they differ only in words that nothing will look at again.
+"""Recombination: prefixes with the same future, which differ only in words that no longer affect the score.
 
 Prefixes of an utterance at the same node of the lexicon, in the same states of language model and hotwords and with the same
-last token go on alike, and gain the same by it. The one that is behind stays behind: it cannot become the best text, and is
-kept only where the beam has room, or in the room that a list of the n best texts is given beside it. Else half of a beam of 64
-was such repetitions where the acoustic model was unsure (docs/decoding.md). Decoders of the Viterbi kind keep one of each
-(flashlight adds up their probabilities, which makes the score that of no text).
+last token have the same future: any continuation adds the same score. The lower one cannot become the best text. It is kept
+only if the beam has free places, or in the extra places of an n-best list. Without this, half of a beam of 64 held such
+repetitions where the acoustic model was uncertain (docs/decoding.md). Viterbi decoders keep one of each (flashlight adds
+their probabilities, and the sum is the score of no single text).
 """
 
 import numpy as np

@@ -251,7 +251,7 @@ def test_a_speed_too_low_to_resample_is_named():
 def test_every_block_of_the_documentation_is_a_configuration(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     for number, block in enumerate(blocks):
         (tmp_path / f"{number}.yaml").write_text(block)
         config = read_config(str(tmp_path / f"{number}.yaml"))
