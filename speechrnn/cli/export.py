@@ -2,7 +2,7 @@
 or into a model for sherpa-onnx.
 
   speechrnn export runs/an4 models/an4
-  speechrnn export runs/an4/checkpoints/step-00002000.pt models/an4 --card CARD.md
+  speechrnn export runs/an4/checkpoints/step-00002000.pt models/an4
   speechrnn export runs/an4 models/an4 --check data/an4/dev.jsonl
                                             compares it with torch on recordings
   speechrnn export models/an4 models/an4-int8 --dtype int8

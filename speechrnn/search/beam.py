@@ -116,8 +116,10 @@ class BeamSearch:
         """The hypotheses of each utterance of the frames, in their order."""
         running = len(frames.lengths)
         prefixes = Prefixes()
-        recombination = Recombination(self.hotwords) if nbest and self.lexicon.words else None
-        more = nbest if nbest and nbest > 1 else 0  # places for prefixes that cannot become the best text
+        more = (
+            max(self.width, nbest) if nbest and nbest > 1 else 0
+        )  # places for prefixes that cannot become the best text
+        recombination = Recombination(self.hotwords, more > 0) if nbest and self.lexicon.words else None
         last = BLANK if self.boundary is None else self.boundary
         state = self.word_scores.start
         prefixes.append(running, parent=-1, token=last, node=ROOT, word=-1, choice=-1, state=state, first_end=-1)

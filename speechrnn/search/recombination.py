@@ -23,8 +23,10 @@ UTTERANCE, STATE, NODE, TOKEN, HOT = np.array(
 class Recombination:
     """Which candidates have a better one of the same future."""
 
-    def __init__(self, hotwords: Hotwords | None):
-        self.hotwords = hotwords
+    def __init__(self, hotwords: Hotwords | None, exact: bool = True):
+        """`exact`: of futures that share a place in a small table none is overlooked, which takes longer. Where only the best
+        text is wanted, those that are overlooked do no harm."""
+        self.hotwords, self.exact = hotwords, exact
         self._first = np.zeros(1 << TABLE_BITS, np.int32)
 
     def behind(
@@ -37,10 +39,14 @@ class Recombination:
             utterance: (candidates,), of each place of `order`.
         """
         future = self._futures(prefixes, beam, extensions).take(order) + utterance * UTTERANCE
+        if self.exact:
+            behind = np.ones(len(order), bool)
+            behind[np.unique(future, return_index=True)[1]] = False
+            return behind
         place = (future >> (63 - TABLE_BITS)) & ((1 << TABLE_BITS) - 1)
         self._first[place[::-1]] = np.arange(len(order))[::-1]  # of several, the last that is written stays
         first = self._first.take(place)
-        return (first != np.arange(len(order))) & (future.take(first) == future)  # another future in its place: no harm
+        return (first != np.arange(len(order))) & (future.take(first) == future)
 
     def _futures(self, prefixes: Prefixes, beam: Beam, extensions: Extensions) -> np.ndarray:
         """A number (candidates,) for all that decides how a prefix can go on, but for the utterance."""

@@ -13,8 +13,9 @@ from speechrnn.search.slots import Beam, Extensions
 WORDS = ["a", "b", "ab", "ba", "bb", "aab"]
 
 
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("seed", [1, 2, 5])
-def test_behind_are_those_after_the_first_of_a_future(seed):
+def test_behind_are_those_after_the_first_of_a_future(seed, exact):
     rng = np.random.default_rng(seed)
     state, node, token = rng.integers(0, 3, (3, 50))
     prefixes = SimpleNamespace(
@@ -43,7 +44,7 @@ def test_behind_are_those_after_the_first_of_a_future(seed):
         expected.append(futures[place] in met)
         met.add(futures[place])
     assert any(expected)
-    behind = Recombination(None).behind(prefixes, beam, extensions, order, utterance)
+    behind = Recombination(None, exact).behind(prefixes, beam, extensions, order, utterance)
     assert behind.tolist() == expected
 
 

@@ -133,7 +133,7 @@ def test_a_graph_gives_back_the_weights_that_it_was_written_from(tmp_path, cell,
 def test_the_bundled_model_says_the_same_in_torch(name):
     package = find_package("an4")
     tokenizer = Tokenizer.read(package / "tokens.txt")
-    model = network(ModelConfig(), tokenizer).eval()
+    model = network(ModelConfig(front_end=FrontEndConfig(speech_margin_seconds=0.35)), tokenizer).eval()
     report = initialise_from(model, tokenizer, "an4")
     assert report.lines() == ["init_from an4: 3,904,380 of 3,904,380 parameters copied; tokens: 28 mapped"]
     waveform = read_audio(EXAMPLES / f"{name}.wav", RATE)[None]
