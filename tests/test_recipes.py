@@ -157,6 +157,11 @@ def test_english(mini_librispeech):
     tiny_an4(corpora / "an4")
     tiny_speechocean(corpora / "speechocean762", recipe / "test_learners.txt")
     tiny_repositories(corpora / "more" / "repositories", recipe / "utterances")
+    (folder / "data" / "english").mkdir()
+    with lzma.open(folder / "data" / "english" / "modern.txt.xz", "wt") as modern:  # that of the recipe is fetched
+        modern.write("YOU GO LOW\nSEE HER\n" * 5)
+    with lzma.open(folder / "data" / "lm" / "words-214k.txt.xz", "wt") as listed:
+        listed.write("GO 7\nLOW 5\nSEE 4\n")
     (recipe / "results.jsonl").unlink(missing_ok=True)
     script = (recipe / "run.sh").read_text()
     (recipe / "run.sh").write_text(
@@ -185,3 +190,18 @@ def test_speech_that_is_not_in_its_repository_is_named(tmp_path):
     assert table == "audio\ttext\tspeaker\nkorliu-validated_1.flac\tYou go low.\tanna\n"
     done = subprocess.run([*command[:2], "other", tmp_path / "more"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "other: expected one of librilight-gautam" in done.stderr
+
+
+def test_sentences_are_written_as_they_are_said(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "recipes" / "english")
+    from written_out import sentences, spell
+
+    said = [
+        spell(each, {"the", "nasa"})
+        for each in sentences("Dr. Smith paid $5.50 on 3 May 1999. NASA's DVR is 3 km off.")
+    ]
+    assert said == [
+        "DOCTOR SMITH PAID FIVE DOLLARS AND FIFTY CENTS ON THE THIRD OF MAY NINETEEN NINETY NINE",
+        "NASA'S D V R IS THREE KILOMETERS OFF",
+    ]
+    assert spell("größer 5", set()) == "" and spell("A café.", set()) == "A CAFE"

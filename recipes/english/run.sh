@@ -2,8 +2,9 @@
 # The bundled English model, from the corpora to a package and its figures.
 #   recipes/english/run.sh [optimiser.epochs=10 ...]
 # data/corpora holds, as their publishers lay them out, LibriSpeech/train-clean-5, LibriSpeech/dev-clean, LibriSpeech/train-clean-100 (what
-# is there of it), an4 and speechocean762; data/lm holds books.txt.xz, a sentence a line, and CMU's cmudict.dict.xz. The other recordings
-# are fetched from public repositories, see more_speech.py. espeak-ng must be installed.
+# is there of it), an4 and speechocean762; data/lm holds books.txt.xz, a sentence a line, words-214k.txt.xz, words and their counts, and CMU's
+# cmudict.dict.xz. The other recordings and modern text are fetched from public repositories, see more_speech.py and text_sources.py.
+# espeak-ng must be installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -37,21 +38,27 @@ done
 python recipes/english/synthesise.py "$lm/books.txt.xz" $data/synthetic 420
 python recipes/an4/nonspeech.py $data/nonspeech 120
 
-if [ ! $data/lexicon.txt -nt $data/books.lm ]; then
+tests=($data/test/dev-clean.jsonl $data/sh18en-validated/all.jsonl) # the language model may not know their sentences
+[ -s $data/modern.txt.xz ] || python recipes/english/modern_text.py $corpora/more/repositories "$lm/cmudict.dict.xz" \
+    -o $data/modern.txt.xz --held-out $data/modern-held-out.txt --leave-out "${tests[@]}"
+
+if [ ! $data/lexicon.txt -nt $data/english.lm ]; then
     spoken=($data/learners/train.jsonl $data/an4/train.jsonl) # small, so that they count: ten times
     ten=("${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}" "${spoken[@]}")
-    speechrnn lm build "$lm/books.txt.xz" "${ten[@]}" "${ten[@]}" -o $data/books.lm --normaliser upper \
-        --most-frequent 60000 --entropy 1e-7 --quantise
+    python recipes/english/word_list.py "$lm/books.txt.xz" $data/modern.txt.xz "$lm/words-214k.txt.xz" "$lm/cmudict.dict.xz" \
+        -o $data/words.txt --all-of "${spoken[@]}"
+    speechrnn lm build "$lm/books.txt.xz" $data/modern.txt.xz "${ten[@]}" "${ten[@]}" -o $data/english.lm --normaliser upper \
+        --vocabulary $data/words.txt --entropy 8e-8 --quantise
     speechrnn lexicon "$lm/cmudict.dict.xz" $data/*/train*.jsonl $data/*/all.jsonl $data/*/dev.jsonl $data/an4/spelled.jsonl \
-        $data/synthetic.jsonl $data/books.lm -o $data/lexicon.txt || [ -s $data/lexicon.txt ] # what it leaves out it names
+        $data/synthetic.jsonl $data/english.lm -o $data/lexicon.txt || [ -s $data/lexicon.txt ] # what it leaves out it names
 fi
 
 run=runs/english/model
 speechrnn train conf/english.yaml "$@"
 rm -rf $run/package # of an earlier call
 speechrnn export $run $run/package --card recipes/english/CARD.md
-speechrnn tune $run/package $data/books/dev.jsonl --lm $data/books.lm
+speechrnn tune $run/package $data/books/dev.jsonl --lm $data/english.lm
 for test in test/dev-clean learners/dev sh18en-validated/all an4/test; do
     speechrnn evaluate $run/package $data/$test.jsonl --details "$run/${test%/*}.jsonl" \
-        --system "english, phones, 3-grams of books" --record recipes/english/results.jsonl
+        --system "english, phones, 3-grams of books and modern text" --record recipes/english/results.jsonl
 done
