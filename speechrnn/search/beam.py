@@ -42,6 +42,7 @@ class BeamSearch:
         width: prefixes that are kept after each frame.
         lm: a word n-gram model, or None.
         lexicon: the words that may come. None is any word; with a language model, those that it does not know are unknown.
+        lm_words: the ids (words,) of the lexicon's words in the language model; None looks them up.
         hotwords: what to favour, or None.
         lm_weight: of the language model's natural logs.
         word_bonus: for each word, in nats: a language model alone favours few words.
@@ -62,6 +63,7 @@ class BeamSearch:
         *,
         lm: "NgramModel | None" = None,
         lexicon: Lexicon | None = None,
+        lm_words: np.ndarray | None = None,
         hotwords: Hotwords | None = None,
         lm_weight: float = 0.5,  # to begin with: what suits is a matter of both models
         word_bonus: float = 1.0,  # likewise; without one, words are lost
@@ -80,7 +82,7 @@ class BeamSearch:
             for hotword in hotwords.words:
                 if missing := [word for word in hotword.split() if word not in vocabulary]:
                     raise InputError(f"hotword {hotword!r}: {missing[0]!r} is not in the lexicon: add it there")
-        self.word_scores = WordScores(lexicon, lm, lm_weight, word_bonus, unknown_penalty)
+        self.word_scores = WordScores(lexicon, lm, lm_weight, word_bonus, unknown_penalty, lm_words)
         self._choices = int(lexicon.word_count.max()) + 1
         # how much an extension may gain on what it grew from, beside its acoustic score
         self._most_lent = float(hotwords.lent.max()) if hotwords else 0.0

@@ -1,5 +1,6 @@
 """What words are worth to a search: language model, bonus and penalty."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,17 +24,22 @@ class WordScores:
     """
 
     def __init__(
-        self, lexicon: Lexicon, lm: "NgramModel | None", lm_weight: float, word_bonus: float, unknown_penalty: float
+        self,
+        lexicon: Lexicon,
+        lm: "NgramModel | None",
+        lm_weight: float,
+        word_bonus: float,
+        unknown_penalty: float,
+        lm_words: np.ndarray | None = None,
     ):
         self.lexicon, self.lm = lexicon, lm
         self.lm_weight, self.word_bonus, self.unknown_penalty = lm_weight, word_bonus, unknown_penalty
         self.start, ahead = 0, np.zeros(lexicon.nodes)
         if lm is not None:
             self.start = lm.start
-            self._lm_words = lm.indices([*lexicon.words, "<unk>"]).astype(np.int32)  # by the lexicon's ids
-            unigrams, _ = lm.score(np.full(len(self._lm_words), lm.empty), self._lm_words)
-            # as it is written, whatever its spellings are: a text has one worth
-            self._letters = np.fromiter(map(len, [*lexicon.words, ""]), np.int64)
+            known = lm.indices(lexicon.words) if lm_words is None else lm_words
+            self._lm_words = np.append(known, UNKNOWN).astype(np.int32)  # by the lexicon's ids
+            unigrams = lm.unigrams(self._lm_words)
             nodes, words = np.arange(lexicon.nodes), lexicon.node_words
             ahead = lexicon.best_ahead(self._worth(unigrams[words], words, nodes.repeat(lexicon.word_count)))
             if lexicon.is_open:  # any node may lead to an unknown word
@@ -42,11 +48,18 @@ class WordScores:
 
     def _worth(self, log_probs: np.ndarray, words: np.ndarray, nodes: np.ndarray) -> np.ndarray:
         """What words (n,) of the lexicon that end at nodes (n,) are worth, but for their bonus."""
+        worth = self.lm_weight * log_probs.astype(np.float64)
+        if not self.unknown_penalty:
+            return worth
         letters = np.where(
             words == len(self.lexicon.words), self.lexicon.letters.take(nodes), self._letters.take(words)
         )
-        unknown = self.unknown_penalty * letters * (self._lm_words.take(words) == UNKNOWN)
-        return self.lm_weight * log_probs.astype(np.float64) - unknown
+        return worth - self.unknown_penalty * letters * (self._lm_words.take(words) == UNKNOWN)
+
+    @cached_property
+    def _letters(self) -> np.ndarray:
+        """Of each word as it is written, whatever its spellings are: a text has one worth."""
+        return np.fromiter(map(len, [*self.lexicon.words, ""]), np.int64)
 
     def ends(self, prefixes: Prefixes, prefix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For prefixes (n,) whose last words may end: the first row in `prefixes.ends` of each, and how many rows it has.
