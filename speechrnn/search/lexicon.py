@@ -148,7 +148,7 @@ class Lexicon:
         child = self._table.take(self._row.take(nodes) * self.tokens + tokens)
         return np.where(self._only_token.take(nodes) == tokens, self._only_child.take(nodes), child)
 
-    def best_ahead(self, scores: np.ndarray) -> np.ndarray:
+    def best_reachable(self, scores: np.ndarray) -> np.ndarray:
         """The best score (nodes,) of the words that can still be reached in the trie, by the scores of `node_words`."""
         best = np.full(self.nodes, -np.inf)
         np.maximum.at(best, np.repeat(np.arange(self.nodes), self.word_count), scores)
