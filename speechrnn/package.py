@@ -20,15 +20,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-import numpy as np
-
-from speechrnn.array_file import ArrayFile, open_arrays
 from speechrnn.errors import InputError
 from speechrnn.files import finish_replacing, read_json, replacing, write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
+
+if TYPE_CHECKING:  # `speechrnn --version` lists packages, and imports no numpy
+    import numpy as np
+
+    from speechrnn.array_file import ArrayFile
 
 FORMAT = 1  # the newest format of model.json that this code reads
 DEFAULT = "english"  # the bundled package that is used when none is named
@@ -76,7 +78,7 @@ class Package:
     training: dict[str, Any]
     tokenizer: Tokenizer
     directory: Path
-    lexicon_file: ArrayFile | None = dataclasses.field(default=None, compare=False, repr=False)
+    lexicon_file: "ArrayFile | None" = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def model_path(self) -> Path:
@@ -141,8 +143,10 @@ def read_package(path: str | os.PathLike) -> Package:
     return Package(**described, tokenizer=tokenizer, directory=directory, lexicon_file=made)
 
 
-def lexicon_file(directory: Path) -> ArrayFile | None:
+def lexicon_file(directory: Path) -> "ArrayFile | None":
     """lm/lexicon.bin of a package; None if there is none, it is damaged, or it was made of other texts than stand there."""
+    from speechrnn.array_file import open_arrays
+
     try:
         found = open_arrays(directory / LM / LEXICON_BIN, LEXICON_MAGIC, LEXICON_FORMAT, "a lexicon")
         right = found and (LEXICON_FORMAT, fingerprint(directory), checksum(found.arrays))
@@ -161,7 +165,7 @@ def fingerprint(directory: Path) -> list[list[int]]:
     return [[len(each), crc32(each)] for each in contents]
 
 
-def checksum(arrays: Mapping[str, np.ndarray]) -> int:
+def checksum(arrays: Mapping[str, "np.ndarray"]) -> int:
     """Of named arrays, to find damage."""
     total = 0
     for name, array in arrays.items():
