@@ -5,20 +5,32 @@ tokens.txt     the tokenizer: "token id" a line
 lexicon.txt    of a model whose tokens are phones: how words are pronounced, "WORD P H O N E S" a line
 model.json     what `Package` holds, under the same names
 lm/            optional: a language model and, if only certain words may come, those; see `speechrnn.search.language_model`
+               lm/lexicon.bin beside it, of a model whose tokens are phones, is made of lexicon.txt, tokens.txt and the words of
+               the language model, for a quick start. It holds nothing that these do not. Without it, or where one of them was
+               changed since or it is damaged, the same is built of them at each start. `write_decoder` and `write_package`
+               have it written with the language model; after changes by hand `speechrnn models index PACKAGE` does it.
 MODEL_CARD.md  data, licences, figures, limits
 """
 
+import dataclasses
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from speechrnn.errors import InputError
 from speechrnn.files import finish_replacing, read_json, replacing, write_atomically
 from speechrnn.text import BOUNDARY, Tokenizer, lexicon_lines, normaliser, read_pronunciations
+
+if TYPE_CHECKING:  # `speechrnn --version` lists packages, and imports no numpy
+    import numpy as np
+
+    from speechrnn.array_file import ArrayFile
 
 FORMAT = 1  # the newest format of model.json that this code reads
 DEFAULT = "english"  # the bundled package that is used when none is named
@@ -27,6 +39,9 @@ FILES = ("model.onnx", "tokens.txt", "model.json")
 LEXICON = "lexicon.txt"  # beside them where the tokens are phones
 
 LM = "lm"  # the folder
+LEXICON_BIN = "lexicon.bin"  # in it
+LEXICON_MAGIC = b"speechrnn lexicon\n"
+LEXICON_FORMAT = 1  # another one is not read: the lexicon is built
 
 CHARACTERS, PHONES = "characters", "phones"
 OUTPUT_CASES = ("lower", "upper", "as_is")
@@ -44,7 +59,8 @@ class Package:
     `sample_rate` is in Hz. One output frame stands for `seconds_per_frame`, `subsampling` front-end frames.
     `normaliser` is what the training texts went through, `output_case` what transcripts go through. `decoder` holds the
     `method`, greedy or beam, and optionally the `beam`'s width, `lm_weight`, `word_bonus` and `unknown_penalty` of the beam
-    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.alignment.confidence`).
+    search, `prior_weight` and `log_priors`, and `confidence` (see `speechrnn.alignment.confidence`). `lexicon_file` is what
+    lm/lexicon.bin holds, None where there is none that was made of these texts.
     """
 
     format: int
@@ -62,6 +78,7 @@ class Package:
     training: dict[str, Any]
     tokenizer: Tokenizer
     directory: Path
+    lexicon_file: "ArrayFile | None" = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def model_path(self) -> Path:
@@ -88,7 +105,7 @@ class Package:
 DESCRIBED: dict[str, Any] = {
     field.name: getattr(field.type, "__origin__", field.type)
     for field in fields(Package)
-    if field.name not in ("tokenizer", "directory")
+    if field.name not in ("tokenizer", "directory", "lexicon_file")
 }
 
 
@@ -110,15 +127,50 @@ def read_package(path: str | os.PathLike) -> Package:
     description = read_json(where)
     _check(str(where), description)
     tokenizer = Tokenizer.read(directory / "tokens.txt")
+    made = None
     if description["token_type"] == PHONES:
-        tokenizer = Tokenizer(tokenizer.tokens, read_pronunciations(directory / LEXICON, tokenizer.tokens))
+        made = lexicon_file(directory)
+        read = partial(read_pronunciations, directory / LEXICON, tokenizer.tokens)
+        # What the file was made of was found to be right then.
+        tokenizer = Tokenizer(tokenizer.tokens, read if made else read())
     decoder = description["decoder"]
     if decoder.get(PRIOR_WEIGHT) and len(decoder.get(LOG_PRIORS, [])) != len(tokenizer):
         raise InputError(
             f"{where}: decoder: {LOG_PRIORS}: expected one for each of the {len(tokenizer)} tokens, found "
             f"{len(decoder.get(LOG_PRIORS, []))}"
         )
-    return Package(**{name: description[name] for name in DESCRIBED}, tokenizer=tokenizer, directory=directory)
+    described = {name: description[name] for name in DESCRIBED}
+    return Package(**described, tokenizer=tokenizer, directory=directory, lexicon_file=made)
+
+
+def lexicon_file(directory: Path) -> "ArrayFile | None":
+    """lm/lexicon.bin of a package; None if there is none, it is damaged, or it was made of other texts than stand there."""
+    from speechrnn.array_file import open_arrays
+
+    try:
+        found = open_arrays(directory / LM / LEXICON_BIN, LEXICON_MAGIC, LEXICON_FORMAT, "a lexicon")
+        right = found and (LEXICON_FORMAT, fingerprint(directory), checksum(found.arrays))
+    except (OSError, InputError):
+        return None
+    return found if found and right == tuple(map(found.header.get, ("format", "texts", "checksum"))) else None
+
+
+def fingerprint(directory: Path) -> list[list[int]]:
+    """Sizes and checksums of the texts of a package that lm/lexicon.bin is made of.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    contents = [(directory / name).read_bytes() for name in ("tokens.txt", LEXICON)]
+    return [[len(each), crc32(each)] for each in contents]
+
+
+def checksum(arrays: Mapping[str, "np.ndarray"]) -> int:
+    """Of named arrays, to find damage."""
+    total = 0
+    for name, array in arrays.items():
+        total = crc32(array.data, crc32(f"{name} {array.dtype.str} {array.shape}".encode(), total))
+    return total
 
 
 def _check(where: str, description: Any) -> None:
@@ -197,7 +249,7 @@ def write_package(
     tokenizer: Tokenizer,
     description: Mapping[str, Any],
     card: str,
-    lm: Path | None = None,
+    write_lm: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a package, complete or not at all.
 
@@ -210,7 +262,7 @@ def write_package(
         tokenizer: what the model's outputs mean.
         description: the contents of model.json.
         card: the contents of MODEL_CARD.md.
-        lm: the folder of a language model to copy.
+        write_lm: writes a language model into the folder of that name, after the texts beside it.
 
     Raises:
         InputError: the description is not one that `read_package` takes, or something else than a package stands there,
@@ -234,8 +286,8 @@ def write_package(
             write_atomically(partial / LEXICON, lexicon_lines(tokenizer.pronunciations))
         write_atomically(partial / "model.json", _json(description))
         write_atomically(partial / "MODEL_CARD.md", card)
-        if lm is not None:
-            shutil.copytree(lm, partial / LM)
+        if write_lm is not None:
+            write_lm(partial / LM)
 
 
 def write_decoder(

@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 
 from speechrnn.errors import InputError
 from speechrnn.files import read_text
@@ -167,18 +168,20 @@ class Tokenizer:
 
     Args:
         tokens: what the outputs of the acoustic model mean, in order.
-        pronunciations: by word, each one's phones with spaces between, the usual one first; None: the tokens are characters.
+        pronunciations: by word, each one's phones with spaces between, the usual one first, or what reads them when they are
+            first asked for; None: the tokens are characters.
 
     Raises:
         InputError: the first token is not the blank, or one stands twice.
     """
 
-    def __init__(self, tokens: Sequence[str], pronunciations: Pronunciations | None = None):
+    def __init__(
+        self, tokens: Sequence[str], pronunciations: Pronunciations | Callable[[], Pronunciations] | None = None
+    ):
         if not tokens or tokens[0] != BLANK:
             raise InputError(f"tokens: the first must be {BLANK}, found {tokens[0] if tokens else 'none'!r}")
-        self.tokens = list(tokens)
+        self.tokens, self._given = list(tokens), pronunciations
         self.has_phones = pronunciations is not None  # the tokens are phones; else they are characters
-        self.pronunciations: Pronunciations = pronunciations or {}
         self._ids = {token: index for index, token in enumerate(tokens)}
         if len(self._ids) != len(tokens):
             repeated = sorted(token for token in self._ids if self.tokens.count(token) > 1)
@@ -219,6 +222,11 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @cached_property
+    def pronunciations(self) -> Pronunciations:
+        """How words are pronounced; of none where the tokens are characters."""
+        return (self._given() if callable(self._given) else self._given) or {}
 
     @property
     def boundary(self) -> int | None:

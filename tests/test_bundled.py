@@ -1,13 +1,17 @@
 """The bundled models on the example recordings, and on what is not speech."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from lexicons import assert_same
 
 import speechrnn
+from speechrnn.package import BUNDLED, DEFAULT, read_package
 from speechrnn.scoring.errors import word_errors
+from speechrnn.search.language_model import read_packaged
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SENTENCES = {
@@ -36,6 +40,16 @@ def test_the_default_hears_sentences():
     transcripts = speechrnn.load().transcribe([EXAMPLES / name for name in SENTENCES])
     errors = word_errors(list(SENTENCES.values()), [transcript.text for transcript in transcripts])
     assert sum(each.errors for each in errors) <= ERRORS, [transcript.text for transcript in transcripts]
+
+
+def test_the_default_starts_with_the_lexicon_that_was_made_of_its_texts():
+    package = read_package(BUNDLED / DEFAULT)
+    model = read_packaged(package)
+    assert model.word_ids is not None, "`speechrnn models index english` makes it anew"
+    assert "pronunciations" not in vars(package.tokenizer)  # lexicon.txt was not read
+    built = read_packaged(replace(package, lexicon_file=None))
+    assert_same(model.lexicon, built.lexicon)
+    assert model.word_ids.tolist() == built.ngram.indices(built.lexicon.words).tolist()
 
 
 @pytest.mark.parametrize("decibels", [-20, 20])

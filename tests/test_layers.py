@@ -40,6 +40,7 @@ TRAINING = (
 ORDER = (
     "errors",
     "files",
+    "array_file",
     "normalisers",
     "text",
     "audio",

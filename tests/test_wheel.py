@@ -26,9 +26,8 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     assert {name.split("/")[0].split("-")[0].removesuffix(".dist") for name in names} == {"speechrnn"}
     assert "speechrnn/py.typed" in names
     assert "speechrnn/pretrained/an4/model.onnx" in names
-    assert {f"speechrnn/pretrained/english/{name}" for name in ("model.onnx", "lexicon.txt", "lm/ngram.lm")} <= set(
-        names
-    )
+    english = ("model.onnx", "lexicon.txt", "lm/ngram.lm", "lm/lexicon.bin")
+    assert {f"speechrnn/pretrained/english/{name}" for name in english} <= set(names)
 
 
 def test_wheel_alone_transcribes(wheel, tmp_path):

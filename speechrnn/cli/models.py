@@ -1,14 +1,18 @@
-"""Say which model packages are here, fetch one, or pack one for others.
+"""Say which model packages are here, fetch one, pack one for others, or make one
+ready for a quick start.
 
   speechrnn models
   speechrnn models fetch https://example.org/frisian.tar.gz#sha256=2c26b46b...
   speechrnn transcribe talk.wav --model frisian
   speechrnn models pack models/frisian -o frisian.tar.gz
+  speechrnn models index models/frisian
 
 An address works as --model, too. A package is fetched once, checked, and kept
 in $SPEECHRNN_CACHE, or else in speechrnn below $XDG_CACHE_HOME or ~/.cache; to
 forget it, delete its folder there. `pack` prints what is to stand behind the
-address of the file that it writes.
+address of the file that it writes. `index` writes lm/lexicon.bin, which export
+and tune do as well: it is for when lexicon.txt, tokens.txt or lm/ngram.lm of a
+package were replaced by hand.
 """
 
 import argparse
@@ -26,14 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     packing = commands.add_parser("pack", help="write a package as one file; prints its name and checksum")
     packing.add_argument("package", metavar="PACKAGE", help="the folder of a package, or its name")
     packing.add_argument("-o", "--output", metavar="FILE", help="a .tar.gz file (default: the folder's name, here)")
+    indexing = commands.add_parser("index", help="make the lexicon of a package anew, for a quick start")
+    indexing.add_argument("package", metavar="PACKAGE", help="the folder of a package, or its name")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, fetch or pack."""
+    """List, fetch, pack or index."""
     if args.action == "fetch":
         return _fetch(args.address)
     if args.action == "pack":
         return _pack(args.package, args.output)
+    if args.action == "index":
+        return _index(args.package)
     return _list()
 
 
@@ -109,4 +117,20 @@ def _pack(name: str, output: str | None) -> int:
         f"{archive}: {archive.stat().st_size / 1e6:.1f} MB; publish it, and give people its address as", file=sys.stderr
     )
     print(f"{archive.name}#sha256={checksum}")
+    return 0
+
+
+def _index(name: str) -> int:
+    from speechrnn.package import LEXICON_BIN, read_package
+    from speechrnn.package_cache import find_package
+    from speechrnn.search.language_model import index_packaged
+
+    package = read_package(find_package(name))
+    folder = package.lm_directory
+    if folder is None or not index_packaged(package, folder):
+        raise InputError(
+            f"{package.directory}: expected phones and a language model for any of their words, found others"
+        )
+    path = folder / LEXICON_BIN
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
     return 0

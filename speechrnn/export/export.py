@@ -2,7 +2,9 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from speechrnn.package_cache import find_package
 from speechrnn.runs.checkpoint import Checkpoint, find_checkpoint
 from speechrnn.runs.config import Config, config_from_dict
 from speechrnn.search.greedy import greedy
+from speechrnn.search.language_model import copy_packaged
 from speechrnn.text import BOUNDARY, Tokenizer, read_pronunciations
 
 TOLERANCE = 1e-3  # largest difference of a log-probability between torch and the exported graph
@@ -55,7 +58,7 @@ class Trained:
     tokenizer: Tokenizer
     description: dict
     card: str | None = None
-    lm: Path | None = None
+    write_lm: Callable[[Path], None] | None = None
 
 
 def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
@@ -82,7 +85,8 @@ def read_trained(source: str | os.PathLike, dtype: str) -> Trained:
     description = read_json(package.directory / "model.json")
     card = package.directory / "MODEL_CARD.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    return Trained(model, package.tokenizer, description, text, package.lm_directory)
+    write_lm = partial(copy_packaged, package) if package.lm_directory else None
+    return Trained(model, package.tokenizer, description, text, write_lm)
 
 
 def _pronunciations(source: str | os.PathLike, config: Config, tokens: list[str]) -> dict[str, list[str]] | None:
@@ -134,7 +138,7 @@ def export(
     if form == "sherpa-onnx":
         write_for_sherpa(directory, graph, sherpa_tokens(tokenizer.tokens, description["output_case"]), card)
     else:
-        write_package(directory, graph, tokenizer, description, card, trained.lm)
+        write_package(directory, graph, tokenizer, description, card, trained.write_lm)
     return difference
 
 

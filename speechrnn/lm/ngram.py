@@ -1,8 +1,5 @@
 """N-gram language models for recognition: a memory-mapped file that is asked for many words after many histories at once."""
 
-import json
-import math
-import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -11,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from speechrnn.array_file import open_arrays, write_arrays
 from speechrnn.errors import InputError, reason
-from speechrnn.files import write_atomically
 from speechrnn.lm.arpa import read_arpa
 from speechrnn.lm.backoff import END, START, UNKNOWN, BackoffTables
 from speechrnn.lm.ngram_hash import CELLS, HashTable, Stretch, build_stretch, key_of
 
 MAGIC = b"speechrnn n-gram\n"
 FORMAT = 1  # the newest format of the binary form that this code reads
-ALIGNMENT = 64  # bytes: the arrays begin at a cache line
 LOW = np.int64(0xFFFFFFFF)
 LEVELS = 256  # of a quantised value: 8 bits
 ITERATIONS = 20  # of Lloyd's algorithm: the books hardly move after ten
@@ -57,9 +53,14 @@ class NgramModel:
         self._word_states = known * (self._word_backoffs[1:] != 0)
         self.start = int(self._word_states[START])
 
+    @property
+    def words_as_bytes(self) -> memoryview:
+        """The words in UTF-8, with line feeds between."""
+        return self._arrays["words"].data
+
     @cached_property
     def words(self) -> Sequence[str]:
-        return self._arrays["words"].tobytes().decode("utf-8").split("\n")
+        return str(self.words_as_bytes, "utf-8").split("\n")
 
     @cached_property
     def _ids(self) -> dict[str, int]:
@@ -72,6 +73,10 @@ class NgramModel:
     def indices(self, words: Iterable[str]) -> np.ndarray:
         """The ids (n,) int32 of words."""
         return np.fromiter(map(self._ids.get, words, repeat(UNKNOWN)), np.int32)
+
+    def unigrams(self, words: np.ndarray) -> np.ndarray:
+        """Natural-log probabilities (n,) float32 of words (n,) after the empty context, as `score` has them."""
+        return self._word_log_probs.take(words)
 
     def score(self, states: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Natural-log probabilities (n,) float32 of words after states, and the states (n,) int64 that they lead to.
@@ -147,29 +152,19 @@ class NgramModel:
             InputError: it cannot be read, is neither, is damaged, or is of a newer format than this code reads.
         """
         try:
-            with open(path, "rb") as file:
-                if file.read(len(MAGIC)) != MAGIC:
-                    return cls.from_tables(read_arpa(path))
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            parts = open_arrays(path, MAGIC, FORMAT, "a language model")
         except OSError as error:
             raise InputError(f"{path}: expected a language model: {reason(error)}") from None
+        if parts is None:
+            return cls.from_tables(read_arpa(path))
         try:
-            return cls(*_parse(str(path), data))
+            return cls(*parts)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: expected a language model of ours, found a damaged one ({error!r})") from None
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the binary form, atomically."""
-        parts, places, offset = [], {}, 0
-        for name, array in self._arrays.items():
-            places[name] = {"type": array.dtype.str, "shape": array.shape, "offset": offset}
-            data = np.ascontiguousarray(array).tobytes()
-            parts.append(data + bytes(-len(data) % ALIGNMENT))
-            offset += len(parts[-1])
-        header = {**self._header, "size": offset, "arrays": places}
-        first = MAGIC + json.dumps(header, ensure_ascii=False).encode() + b"\n"
-        first += b"\n" * (-len(first) % ALIGNMENT)
-        write_atomically(path, b"".join([first, *parts]))
+        write_arrays(path, MAGIC, self._header, self._arrays)
 
     @classmethod
     def from_tables(cls, model: BackoffTables, quantise: bool = False) -> "NgramModel":
@@ -267,23 +262,3 @@ def _quantise(values: np.ndarray, levels: int = LEVELS, none: float | None = Non
     book[len(centres) :] = centres[-1] if len(centres) else 0
     codes = np.searchsorted((book[1:] + book[:-1]) / 2, values)
     return (codes if none is None else np.where(values == none, 0, codes + 1)).astype(np.uint8), book
-
-
-def _parse(path: str, data: mmap.mmap) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The header and the arrays of the binary form, which stay where they are in the file."""
-    end = data.find(b"\n", len(MAGIC))
-    header = json.loads(data[len(MAGIC) : end])
-    if header["format"] > FORMAT:
-        raise InputError(f"{path}: format {header['format']}: this speechrnn reads up to format {FORMAT}; upgrade")
-    begin = -(-(end + 1) // ALIGNMENT) * ALIGNMENT
-    if len(data) != begin + header["size"]:
-        raise InputError(
-            f"{path}: expected a language model of {begin + header['size']} bytes, found {len(data)}: truncated?"
-        )
-    arrays = {}
-    for name, place in header.pop("arrays").items():
-        kind, count = np.dtype(place["type"]), math.prod(place["shape"])
-        array = np.frombuffer(data, kind, count, begin + place["offset"])
-        arrays[name] = array.reshape(place["shape"])
-    del header["size"]
-    return header, arrays

@@ -1,4 +1,4 @@
-"""SpecAugment: stretches of time and bands of frequency blanked out during training (Park et al., arXiv 1904.08779)."""
+"""SpecAugment: spans of time and bands of frequency blanked out during training (Park et al., arXiv 1904.08779)."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,9 @@ class SpecAugmentConfig:
     freq_masks: int = 2
     freq_mask_bins: int = 27  # the widest band, in features
     time_masks: int = 2
-    time_mask_frames: int = 40  # the longest stretch, in frames
+    time_mask_frames: int = 40  # the longest span, in frames
     time_mask_share: float = 0.2  # and never more than this share of the utterance
-    time_masks_per_frame: float = 0.0  # above 0: so many stretches a frame, rounded down, in place of `time_masks`
+    time_masks_per_frame: float = 0.0  # above 0: so many spans a frame, rounded down, in place of `time_masks`
 
 
 class SpecAugment(nn.Module):
@@ -36,17 +36,17 @@ class SpecAugment(nn.Module):
         longest = (lengths * c.time_mask_share).floor().clamp(max=c.time_mask_frames)
         if c.time_masks_per_frame:
             counts = (lengths * c.time_masks_per_frame).floor()
-            time = stretches(MOST_TIME_MASKS, longest, lengths, frames, counts)
+            time = spans(MOST_TIME_MASKS, longest, lengths, frames, counts)
         else:
-            time = stretches(c.time_masks, longest, lengths, frames)
+            time = spans(c.time_masks, longest, lengths, frames)
         width = torch.full_like(longest, float(min(c.freq_mask_bins, bins)))
-        band = stretches(c.freq_masks, width, torch.full_like(lengths, bins), bins)
+        band = spans(c.freq_masks, width, torch.full_like(lengths, bins), bins)
         masked = time[:, :, None] | band[:, None, :] | ~frame_mask(lengths, frames)[:, :, None]
         return features.masked_fill(masked, 0.0)
 
 
-def stretches(count: int, longest: Tensor, lengths: Tensor, size: int, counts: Tensor | None = None) -> Tensor:
-    """(batch, size) bool: `count` random stretches a row, each 0 to `longest` (batch,) long and within `lengths` (batch,).
+def spans(count: int, longest: Tensor, lengths: Tensor, size: int, counts: Tensor | None = None) -> Tensor:
+    """(batch, size) bool: `count` random spans a row, each 0 to `longest` (batch,) long and within `lengths` (batch,).
 
     With `counts` (batch,), only so many of them. The draws are made on the CPU, the rest on the device of the lengths.
     """

@@ -5,10 +5,24 @@ The search looks for the text with the highest
     log P(text | audio) + lm_weight * log P_lm(text) + word_bonus * words - unknown_penalty * letters of unknown words + hotwords
 
 where the first term is summed over all alignments of the text with the frames, and the next three are left out without a
-language model. Each prefix has an integer id, so the alignments of equal prefixes are added exactly. Boundaries at either
-end, and double boundaries, do not make another text. The language model is asked when a word ends. The beam is a few flat
-arrays with a slot for each live prefix. The slots of an utterance are adjacent, so the hundred or so numpy calls of a frame
-serve all utterances.
+language model. The search is this, with a prefix for each beginning of a text:
+
+    live = {empty prefix}
+    for frame in frames:
+        for prefix in live:
+            it stays: by a blank, or by its last token once more
+            it grows by each token with which the lexicon goes on; after a blank also by its last token
+            if a word may end here:
+                it grows by the boundary (or, without one, by the next word's first token), with the language model's score
+        add the probabilities of all ways that lead to the same prefix
+        drop prefixes that are more than score_threshold below the best
+        live = the best `width`, those first that no better prefix of the same future stands before
+    end the last words, ask the language model for the end of the text, add equal texts
+
+`tests/search/test_beam_narrow.py` has it with dictionaries and loops, without a language model, and compares. Here it is
+vectorised: each prefix has an integer id, and the beam is a few flat arrays with a slot for each live prefix. The slots of
+an utterance are adjacent, so the hundred or so numpy calls of a frame serve all utterances. Boundaries at either end, and
+double boundaries, do not make another text.
 """
 
 from collections.abc import Sequence
@@ -42,6 +56,7 @@ class BeamSearch:
         width: prefixes that are kept after each frame.
         lm: a word n-gram model, or None.
         lexicon: the words that may come. None is any word; with a language model, those that it does not know are unknown.
+        lm_words: the ids (words,) of the lexicon's words in the language model; None looks them up.
         hotwords: what to favour, or None.
         lm_weight: of the language model's natural logs.
         word_bonus: for each word, in nats: a language model alone favours few words.
@@ -62,6 +77,7 @@ class BeamSearch:
         *,
         lm: "NgramModel | None" = None,
         lexicon: Lexicon | None = None,
+        lm_words: np.ndarray | None = None,
         hotwords: Hotwords | None = None,
         lm_weight: float = 0.5,  # to begin with: what suits is a matter of both models
         word_bonus: float = 1.0,  # likewise; without one, words are lost
@@ -80,7 +96,7 @@ class BeamSearch:
             for hotword in hotwords.words:
                 if missing := [word for word in hotword.split() if word not in vocabulary]:
                     raise InputError(f"hotword {hotword!r}: {missing[0]!r} is not in the lexicon: add it there")
-        self.word_scores = WordScores(lexicon, lm, lm_weight, word_bonus, unknown_penalty)
+        self.word_scores = WordScores(lexicon, lm, lm_weight, word_bonus, unknown_penalty, lm_words)
         self._choices = int(lexicon.word_count.max()) + 1
         # how much an extension may gain on what it grew from, beside its acoustic score
         self._most_lent = float(hotwords.lent.max()) if hotwords else 0.0
@@ -116,9 +132,8 @@ class BeamSearch:
         """The hypotheses of each utterance of the frames, in their order."""
         running = len(frames.lengths)
         prefixes = Prefixes()
-        more = (
-            max(self.width, nbest) if nbest and nbest > 1 else 0
-        )  # places for prefixes that cannot become the best text
+        # places for prefixes that cannot become the best text
+        more = max(self.width, nbest) if nbest and nbest > 1 else 0
         recombination = Recombination(self.hotwords, more > 0) if nbest and self.lexicon.words else None
         last = BLANK if self.boundary is None else self.boundary
         state = self.word_scores.start
@@ -189,7 +204,7 @@ class BeamSearch:
         return self._select(prefixes, beam, stays, rank, plain, extensions, recombination, more)
 
     def _spread(self, slots: Slots, taken: tuple[np.ndarray, np.ndarray], frames: Frames) -> tuple[np.ndarray, ...]:
-        """Each slot with each token that is possible in its frame, but for those `taken` and those that are hopeless.
+        """Each slot with each token that is possible in its frame, but for those `taken` and those below the threshold.
 
         `taken` are a slot and a token of each. Returns, (extensions,): the slot, the token, the acoustic score.
         """
@@ -213,7 +228,7 @@ class BeamSearch:
         slot, token, acoustic = self._spread(slots, taken, frames)
         node = self.lexicon.follow(slots.node.take(slot), token)
         rank = acoustic + slots.bonus.take(slot)
-        return self._hopeful(prefixes, slots, slot, token, acoustic, node, np.full(len(slot), -1), rank)
+        return self._above_threshold(prefixes, slots, slot, token, acoustic, node, np.full(len(slot), -1), rank)
 
     def _after_words(self, prefixes: Prefixes, slots: Slots, already: Grown, frames: Frames) -> Extensions | None:
         """The extensions that end a word: by the boundary, or without one by the next word's first token."""
@@ -244,12 +259,12 @@ class BeamSearch:
             pair, token, acoustic = self._spread(pairs, (taken_pair, taken), frames)
             slot, end = slot.take(pair), end.take(pair)
             node = self.lexicon.follow(np.full(len(slot), ROOT), token)
-        rank = acoustic + slots.bonus.take(slot) + prefixes.ends.bonus.take(end)
-        return self._hopeful(prefixes, slots, slot, token, acoustic, node, end, rank)
+        rank = acoustic + slots.bonus.take(slot) + prefixes.word_ends.bonus.take(end)
+        return self._above_threshold(prefixes, slots, slot, token, acoustic, node, end, rank)
 
-    def _hopeful(self, prefixes: Prefixes, slots: Slots, slot, token, acoustic, node, end, rank) -> Extensions:
+    def _above_threshold(self, prefixes: Prefixes, slots: Slots, slot, token, acoustic, node, end, rank) -> Extensions:
         """The extensions that may stay in the beam, by rank with what hotwords and the look-ahead say of them."""
-        plain = rank = rank + self.word_scores.ahead.take(node)
+        plain = rank = rank + self.word_scores.lookahead.take(node)
         if self.hotwords:
             hot = self.hotwords.follow(prefixes.hot.take(slots.prefix.take(slot)), token)
             plain = plain + self.hotwords.earned.take(hot)
@@ -270,13 +285,13 @@ class BeamSearch:
         order = np.argsort(-rank)
         utterance = np.concatenate([beam.utterance, beam.utterance.take(extensions.slot)]).take(order)
         group = utterance.astype(np.int16)
-        behind = np.zeros(len(order), bool)
+        recombined = np.zeros(len(order), bool)
         if recombination:
-            behind = recombination.behind(prefixes, beam, extensions, order, utterance)
-            group = 2 * group + behind
+            recombined = recombination.recombined(prefixes, beam, extensions, order, utterance)
+            group = 2 * group + recombined
         if group.max():  # more than one
             by_group = group.argsort(kind="stable")
-            order, utterance, behind = order.take(by_group), utterance.take(by_group), behind.take(by_group)
+            order, utterance, recombined = order.take(by_group), utterance.take(by_group), recombined.take(by_group)
         rank = rank.take(order)
         firsts = utterance.searchsorted(np.arange(utterance[-1] + 1))
         best = rank.take(firsts)
@@ -285,8 +300,8 @@ class BeamSearch:
         place = np.arange(len(order)) - firsts.take(utterance)
         room: np.ndarray | int = self.width
         if more:
-            ahead = np.bincount(utterance[~behind], minlength=len(firsts)).take(utterance)
-            room = np.where(behind, np.maximum(self.width, ahead) + more, self.width)
+            better = np.bincount(utterance[~recombined], minlength=len(firsts)).take(utterance)
+            room = np.where(recombined, np.maximum(self.width, better) + more, self.width)
         keep = (place < room) & (rank >= (best - self.score_threshold).take(utterance))
         chosen = order.compress(keep)
 
@@ -309,7 +324,7 @@ class BeamSearch:
         ids, new = prefixes.find((parent * self._choices + choice + 1) * len(self.tokenizer) + chosen.token)
         if len(new):
             _, token, acoustic, node, end, rank, _ = (column.take(new) for column in chosen)
-            parent, ended, ends = parent.take(new), end >= 0, prefixes.ends
+            parent, ended, ends = parent.take(new), end >= 0, prefixes.word_ends
             bonus = prefixes.bonus.take(parent) + np.where(ended, ends.bonus.take(end), 0.0)
             hot: np.ndarray = np.zeros(len(new))
             if self.hotwords:

@@ -151,13 +151,13 @@ def beam_search(
     width = beam or weights.get("beam")
     if width:
         chosen["width"] = int(width)
-    ngram, lexicon = (model.ngram, model.lexicon) if model else (None, None)
+    ngram, lexicon, ids = (model.ngram, model.lexicon, model.word_ids) if model else (None, None, None)
     if lexicon is None and package.tokenizer.has_phones:
         from speechrnn.search.lexicon import Lexicon
 
         lexicon = Lexicon.from_words(package.tokenizer.pronunciations, package.tokenizer, is_open=True)
     try:
-        return BeamSearch(package.tokenizer, lm=ngram, lexicon=lexicon, hotwords=hotwords, **chosen)
+        return BeamSearch(package.tokenizer, lm=ngram, lexicon=lexicon, lm_words=ids, hotwords=hotwords, **chosen)
     except InputError as error:
         raise InputError(f"{error}, or let any word come, with no language model (--no-lm, lm=False)") from None
 

@@ -26,7 +26,7 @@ def hypotheses(
     The last words end here, and the text with them. In a closed vocabulary, prefixes in the middle of a word fall away; if no
     other is left, their last words do.
     """
-    lexicon, ends = word_scores.lexicon, prefixes.ends
+    lexicon, ends = word_scores.lexicon, prefixes.word_ends
     node = prefixes.node.take(prefix)
     open_word = (lexicon.word_count.take(node) > 0).nonzero()[0]
     whole = (node == ROOT).nonzero()[0] if lexicon.has_words else np.arange(len(prefix))

@@ -2,9 +2,11 @@
 
 ngram.lm     the n-gram model, in the binary form or as ARPA
 lexicon.txt  optional: the only words that may come, a word a line (see `speechrnn.search.lexicon`); without it any may
+lexicon.bin  with phones: the trie over the words of both, for a quick start (see `speechrnn.search.lexicon_file`)
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +16,9 @@ import numpy as np
 from speechrnn.errors import InputError
 from speechrnn.files import write_atomically
 from speechrnn.lm.ngram import NgramModel
-from speechrnn.package import Package
+from speechrnn.package import LEXICON_BIN, Package
 from speechrnn.search.lexicon import Lexicon
+from speechrnn.search.lexicon_file import read_lexicon, write_lexicon
 from speechrnn.text import Tokenizer, normaliser
 
 NGRAM, LEXICON = "ngram.lm", "lexicon.txt"
@@ -26,11 +29,15 @@ NAMED = 3  # words of an error
 
 
 class LanguageModel(NamedTuple):
-    """An n-gram model, the words that may come, and what it is called."""
+    """An n-gram model, the words that may come, and what it is called.
+
+    word_ids: the ids (words,) of the lexicon's words in the n-gram model, None where they are not known yet.
+    """
 
     ngram: NgramModel
     lexicon: Lexicon
     name: str
+    word_ids: np.ndarray | None = None
 
     def describe(self) -> str:
         """What it is, in a few words."""
@@ -76,6 +83,8 @@ def read_packaged(package: Package, also: Sequence[str] = ()) -> LanguageModel |
     if not (folder / NGRAM).is_file():
         raise InputError(f"{folder}: expected a language model, {NGRAM}, found none; `speechrnn tune` puts one there")
     if not (folder / LEXICON).exists():
+        if not also and package.lexicon_file and (made := _ready(package, folder / NGRAM)):
+            return made
         return read_language_model(folder / NGRAM, package, also=also)
     ngram = NgramModel.read(folder / NGRAM)
     lexicon = Lexicon.read(folder / LEXICON, package.tokenizer, normaliser(package.normaliser))
@@ -88,17 +97,55 @@ def read_packaged(package: Package, also: Sequence[str] = ()) -> LanguageModel |
     return LanguageModel(ngram, lexicon, NGRAM)
 
 
+def _ready(package: Package, path: Path) -> LanguageModel | None:
+    """The language model with the lexicon that was made for it; None if that is another's."""
+    ngram = NgramModel.read(path)
+    made = read_lexicon(package, ngram)
+    return made and LanguageModel(ngram, made[0], NGRAM, made[1])
+
+
 def write_packaged(model: LanguageModel, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a model of `read_language_model` as the folder `lm/` of a package.
 
-    The words of a closed vocabulary are written too, but with phones: there they are those that have a pronunciation.
+    The words of a closed vocabulary are written too. With phones they are those that have a pronunciation: there the trie is
+    written, and the package's texts stand beside the folder already.
 
     Raises:
         OSError: it cannot be written.
     """
     model.ngram.write(folder / NGRAM)
-    if not model.lexicon.is_open and not tokenizer.has_phones:
+    if tokenizer.has_phones:
+        write_lexicon(model.lexicon, model.ngram, folder)
+    elif not model.lexicon.is_open:
         write_atomically(folder / LEXICON, "".join(f"{word}\n" for word in model.lexicon.words))
+
+
+def copy_packaged(package: Package, folder: Path) -> None:
+    """Copy the folder `lm/` of a package, if it has one, into another one, whose texts stand there; the trie is made anew.
+
+    Raises:
+        InputError: the language model cannot be read, or does not belong to the package.
+        OSError: it cannot be written.
+    """
+    if package.lm_directory is None:
+        return
+    shutil.copytree(package.lm_directory, folder)
+    index_packaged(package, folder)
+
+
+def index_packaged(package: Package, folder: Path) -> bool:
+    """Make the trie of the folder `lm/` of a package anew, of its texts. Returns whether there is anything to make.
+
+    Raises:
+        InputError: the language model cannot be read, or does not belong to the package.
+        OSError: it cannot be written.
+    """
+    (folder / LEXICON_BIN).unlink(missing_ok=True)
+    if not package.tokenizer.has_phones or (folder / LEXICON).exists():
+        return False
+    model = read_language_model(folder / NGRAM, package)
+    write_lexicon(model.lexicon, model.ngram, folder)
+    return True
 
 
 def _check_spelling(ngram: NgramModel, package: Package, path: str | os.PathLike) -> None:

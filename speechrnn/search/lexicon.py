@@ -28,6 +28,20 @@ class Spellings(NamedTuple):
     token: np.ndarray
 
 
+class Trie(NamedTuple):
+    """What tells a lexicon's trie in full. Its nodes stand in order of their depths, of their parents, and of their tokens.
+
+    depths: the first node of each depth, and the number of nodes. tokens: (nodes - 1,) what leads to each node but the root.
+    degrees: (nodes,) how many successors each has. word_counts: (nodes,) how many words end there. node_words: those, as ids.
+    """
+
+    depths: np.ndarray
+    tokens: np.ndarray
+    degrees: np.ndarray
+    word_counts: np.ndarray
+    node_words: np.ndarray
+
+
 class Lexicon:
     """Words and their spellings; a word may have several, and several words one.
 
@@ -70,20 +84,33 @@ class Lexicon:
         """Grow the trie one depth at a time, for all spellings at once."""
         start = np.cumsum(length) - length
         node = np.zeros(len(length), np.int64)  # where each spelling has got to
-        self.depths, nodes, arcs = (
+        depths, nodes, arcs = (
             [0],
             1,
             [np.empty(0, np.int64)],
-        )  # an arc is parent * tokens + token, in order of the children
+        )  # an arc is parent * tokens + token; in order of the children
         for depth in range(int(length.max(initial=0))):
             inside = np.flatnonzero(length > depth)
             own, child = np.unique(node[inside] * self.tokens + token[start[inside] + depth], return_inverse=True)
             node[inside] = nodes + child
             arcs.append(own)
-            self.depths.append(nodes)
+            depths.append(nodes)
             nodes += len(own)
-        self.depths.append(nodes)
         arc = np.concatenate(arcs)
+        pairs = np.unique(np.stack([node, word]), axis=1)
+        self._expand(
+            Trie(
+                depths=np.array([*depths, nodes]),
+                tokens=(arc % self.tokens).astype(np.int32),
+                degrees=np.bincount(arc // self.tokens, minlength=nodes),
+                word_counts=np.bincount(pairs[0], minlength=nodes),
+                node_words=pairs[1].astype(np.int32),
+            )
+        )
+
+    def _expand(self, trie: Trie) -> None:
+        """The arrays that a search asks, from those that tell them all."""
+        self.trie, self.depths, nodes = trie, trie.depths.tolist(), len(trie.degrees)
         outside = (LONGEST if self.words else 1) * self.is_open  # nodes for 1, 2, ... letters of unknown words
         self.nodes = nodes + outside
         letters = np.repeat(np.arange(len(self.depths) - 1), np.diff(self.depths))
@@ -92,26 +119,28 @@ class Lexicon:
         longer[:outside] = nodes + np.arange(outside)
         if outside == 1:
             longer[:] = nodes
-        self.parent = np.concatenate(([-1], arc // self.tokens)).astype(np.int32)
-        child, token = np.arange(1, nodes, dtype=np.int32), (arc % self.tokens).astype(np.int32)
-        degree = np.bincount(self.parent[1:], minlength=self.nodes)
+        # Nodes are in order of their parents.
+        parent = np.arange(nodes, dtype=np.int32).repeat(trie.degrees)
+        self.parent = np.concatenate([np.full(1, -1, np.int32), parent])
+        branches = np.concatenate([trie.degrees > 1, np.zeros(outside, bool)])
         # the first rows of the table are those of nodes without a choice, by letters
-        self._row = np.where(degree > 1, len(longer) - 1 + np.cumsum(degree > 1), self.letters)
-        self._table = np.concatenate([longer, longer[self.letters[degree > 1]]]).repeat(self.tokens)
-        many = degree[self.parent[1:]] > 1
-        self._table[self._row[self.parent[1:]][many] * self.tokens + token[many]] = child[many]
+        self._row = np.where(branches, len(longer) - 1 + np.cumsum(branches), self.letters)
+        self._table = np.concatenate([longer, longer[self.letters[branches]]]).repeat(self.tokens)
+        child, many = np.arange(1, nodes, dtype=np.int32), branches[parent]
+        self._table[self._row[parent[many]] * self.tokens + trie.tokens[many]] = child[many]
         self._only_token, self._only_child = np.full((2, self.nodes), -1, np.int32)
-        self._only_token[self.parent[1:][~many]] = token[~many]
-        self._only_child[self.parent[1:][~many]] = child[~many]
+        self._only_token[parent[~many]] = trie.tokens[~many]
+        self._only_child[parent[~many]] = child[~many]
         # words at each node: those of node n are node_words[first_word[n] : first_word[n + 1]]
-        pairs = np.unique(np.stack([node, word]), axis=1)
+        self.word_count = np.concatenate([trie.word_counts, np.zeros(outside)]).astype(np.int64)
+        self.node_words = trie.node_words.astype(np.int32)
         if self.is_open and self.boundary is not None:  # whatever is no word is an unknown one, but for the root
-            others = np.setdiff1d(np.arange(1, self.nodes), pairs[0])
-            pairs = np.concatenate([pairs, [others, np.full(len(others), len(self.words))]], axis=1)
-            pairs = pairs[:, np.argsort(pairs[0], kind="stable")]
-        self.node_words = pairs[1].astype(np.int32)
-        self.word_count = np.bincount(pairs[0], minlength=self.nodes)
-        self.has_words = bool(len(pairs[0]))  # not for phones without a lexicon: nothing tells where a word ends
+            is_other = self.word_count == 0
+            is_other[ROOT] = False
+            ends = np.cumsum(self.word_count)[is_other]
+            self.node_words = np.insert(self.node_words, ends, len(self.words))
+            self.word_count[is_other] = 1
+        self.has_words = bool(len(self.node_words))  # not for phones without a lexicon: nothing tells where a word ends
         self.first_word = np.cumsum(self.word_count) - self.word_count
 
     def follow(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -119,13 +148,22 @@ class Lexicon:
         child = self._table.take(self._row.take(nodes) * self.tokens + tokens)
         return np.where(self._only_token.take(nodes) == tokens, self._only_child.take(nodes), child)
 
-    def best_ahead(self, scores: np.ndarray) -> np.ndarray:
+    def best_reachable(self, scores: np.ndarray) -> np.ndarray:
         """The best score (nodes,) of the words that can still be reached in the trie, by the scores of `node_words`."""
         best = np.full(self.nodes, -np.inf)
         np.maximum.at(best, np.repeat(np.arange(self.nodes), self.word_count), scores)
         for begin, end in zip(self.depths[-2:0:-1], self.depths[:1:-1], strict=True):
             np.maximum.at(best, self.parent[begin:end], best[begin:end])
         return best
+
+    @classmethod
+    def from_trie(cls, words: Sequence[str], trie: Trie, tokenizer: Tokenizer, is_open: bool = False) -> "Lexicon":
+        """The lexicon that has this as its `trie`, and these words; integers of any size will do."""
+        lexicon = cls.__new__(cls)
+        lexicon.words, lexicon.is_open = list(words), is_open
+        lexicon.tokens, lexicon.boundary = len(tokenizer), tokenizer.boundary
+        lexicon._expand(trie)
+        return lexicon
 
     @classmethod
     def from_words(cls, words: Iterable[str], tokenizer: Tokenizer, is_open: bool = False) -> "Lexicon":

@@ -29,20 +29,20 @@ class Recombination:
         self.hotwords, self.exact = hotwords, exact
         self._first = np.zeros(1 << TABLE_BITS, np.int32)
 
-    def behind(
+    def recombined(
         self, prefixes: Prefixes, beam: Beam, extensions: Extensions, order: np.ndarray, utterance: np.ndarray
     ) -> np.ndarray:
         """Whether a prefix of the same future is before each place of `order`, (candidates,).
 
         Args:
-            order: (candidates,), places among the live prefixes and the extensions behind them, best first.
+            order: (candidates,), places among the live prefixes and the extensions after them, best first.
             utterance: (candidates,), of each place of `order`.
         """
         future = self._futures(prefixes, beam, extensions).take(order) + utterance * UTTERANCE
         if self.exact:
-            behind = np.ones(len(order), bool)
-            behind[np.unique(future, return_index=True)[1]] = False
-            return behind
+            worse = np.ones(len(order), bool)
+            worse[np.unique(future, return_index=True)[1]] = False
+            return worse
         place = (future >> (63 - TABLE_BITS)) & ((1 << TABLE_BITS) - 1)
         self._first[place[::-1]] = np.arange(len(order))[::-1]  # of several, the last that is written stays
         first = self._first.take(place)
@@ -51,7 +51,7 @@ class Recombination:
     def _futures(self, prefixes: Prefixes, beam: Beam, extensions: Extensions) -> np.ndarray:
         """A number (candidates,) for all that decides how a prefix can go on, but for the utterance."""
         parent, ended = beam.prefix.take(extensions.slot), extensions.end >= 0
-        state = np.where(ended, prefixes.ends.state.take(extensions.end, mode="clip"), prefixes.state.take(parent))
+        state = np.where(ended, prefixes.word_ends.state.take(extensions.end, mode="clip"), prefixes.state.take(parent))
         future = np.concatenate([prefixes.state.take(beam.prefix), state]) * STATE
         future += np.concatenate([prefixes.node.take(beam.prefix), extensions.node]) * NODE
         future += np.concatenate([prefixes.token.take(beam.prefix), extensions.token]) * TOKEN

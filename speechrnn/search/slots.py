@@ -45,6 +45,6 @@ class Extensions(NamedTuple):
     token: np.ndarray
     acoustic: np.ndarray  # log-probability
     node: np.ndarray
-    end: np.ndarray  # row of `prefixes.ends` for the word that ended; -1 if none did
+    end: np.ndarray  # row of `prefixes.word_ends` for the word that ended; -1 if none did
     rank: np.ndarray
     plain: np.ndarray  # the same without what hotwords lend

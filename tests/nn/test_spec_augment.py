@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechrnn.nn.spec_augment import SpecAugment, SpecAugmentConfig, stretches
+from speechrnn.nn.spec_augment import SpecAugment, SpecAugmentConfig, spans
 
 
 def masked(config, lengths, frames, bins=30, seed=0):
@@ -59,7 +59,7 @@ def test_nothing_on_the_device_is_waited_for():
         assert SpecAugment(config)(features, torch.empty(2, dtype=torch.int64, device="meta")).shape == (2, 100, 80)
 
 
-def test_several_masks_are_several_stretches():
+def test_several_masks_are_several_spans():
     three = masked(SpecAugmentConfig(0, 0, 3, 10, 1.0), [200] * 50, 200)[:, :, 0]
     starts = (three.int().diff(dim=1) == 1).sum(dim=1)
     assert starts.max() == 3
@@ -83,7 +83,7 @@ def test_masks_by_length_are_none_where_the_utterance_is_short():
 def test_widths_and_places_are_uniform():
     torch.manual_seed(0)
     rows, longest, length = 20_000, 4, 12
-    drawn = stretches(1, torch.full((rows,), float(longest)), torch.full((rows,), length), 15).numpy()
+    drawn = spans(1, torch.full((rows,), float(longest)), torch.full((rows,), length), 15).numpy()
     assert not drawn[:, length:].any()
     widths = drawn.sum(axis=1)
     shares = np.bincount(widths, minlength=longest + 1) / rows

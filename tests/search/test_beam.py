@@ -40,6 +40,9 @@ class Bigrams:
         scores = [self.probability(int(s), int(w)) for s, w in zip(states, words, strict=True)]
         return np.array(scores, np.float32), np.asarray(words, np.int64)
 
+    def unigrams(self, words):
+        return self.score(np.full(len(words), self.empty), words)[0]
+
     def text(self, words):
         ids = [1, *self.indices(words).tolist(), 2]
         return sum(self.probability(*pair) for pair in itertools.pairwise(ids)), ids.count(0)

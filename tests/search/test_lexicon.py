@@ -44,11 +44,11 @@ def test_closed_and_open(words, others):
 
 
 @given(words_)
-def test_best_ahead(words):
+def test_best_reachable(words):
     scores = np.random.default_rng(len(words)).normal(size=len(words) + 1)
     for is_open in (False, True):
         lexicon = Lexicon.from_words(words, LETTERS, is_open)
-        best = lexicon.best_ahead(scores[lexicon.node_words])
+        best = lexicon.best_reachable(scores[lexicon.node_words])
         prefixes = {word[:i] for word in words for i in range(len(word) + 1)}
         for prefix in prefixes:
             reachable = [score for word, score in zip(words, scores, strict=False) if word.startswith(prefix)]

@@ -15,11 +15,11 @@ WORDS = ["a", "b", "ab", "ba", "bb", "aab"]
 
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("seed", [1, 2, 5])
-def test_behind_are_those_after_the_first_of_a_future(seed, exact):
+def test_recombined_are_those_after_the_first_of_a_future(seed, exact):
     rng = np.random.default_rng(seed)
     state, node, token = rng.integers(0, 3, (3, 50))
     prefixes = SimpleNamespace(
-        state=state << 33, node=node, token=token, ends=SimpleNamespace(state=np.arange(5) << 40)
+        state=state << 33, node=node, token=token, word_ends=SimpleNamespace(state=np.arange(5) << 40)
     )
     live, new = 30, 400
     beam = Beam(rng.integers(0, 2, live), rng.permutation(50)[:live], *np.zeros((3, live)))
@@ -34,7 +34,7 @@ def test_behind_are_those_after_the_first_of_a_future(seed, exact):
     )
     futures = [(u, prefixes.state[p], node[p], token[p]) for u, p in zip(beam.utterance, beam.prefix, strict=True)]
     for slot, label, place, end in zip(extensions.slot, extensions.token, extensions.node, extensions.end, strict=True):
-        after = prefixes.ends.state[end] if end >= 0 else prefixes.state[beam.prefix[slot]]
+        after = prefixes.word_ends.state[end] if end >= 0 else prefixes.state[beam.prefix[slot]]
         futures.append((beam.utterance[slot], after, place, label))
     order = rng.permutation(live + new)
     utterance = np.concatenate([beam.utterance, beam.utterance[extensions.slot]])[order]
@@ -44,7 +44,7 @@ def test_behind_are_those_after_the_first_of_a_future(seed, exact):
         expected.append(futures[place] in met)
         met.add(futures[place])
     assert any(expected)
-    behind = Recombination(None, exact).behind(prefixes, beam, extensions, order, utterance)
+    behind = Recombination(None, exact).recombined(prefixes, beam, extensions, order, utterance)
     assert behind.tolist() == expected
 
 
