@@ -19,6 +19,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from speechrnn.cli.tables import table
 from speechrnn.errors import InputError
 
 
@@ -63,9 +64,7 @@ def _list() -> int:
         rows.append(
             (directory.name, f"{size(directory) / 1e6:.1f}", package.language, figures(package.training), origin)
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(table(rows))
     return 1 if failures else 0
 
 
