@@ -1,5 +1,5 @@
 """What each augmentation costs, every utterance augmented: milliseconds for 50 utterances of 3 s on 2 threads, and as a share of
-a training step (AN4's network and settings, two views) on the same batch. The peer is librosa, an utterance at a time.
+a training step (AN4's network and settings, two views) on the same batch.
 
     python benchmarks/augmentation.py
 """
@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import librosa
 import numpy as np
 import soundfile
 import torch
@@ -20,9 +19,7 @@ from speechrnn.data.augment import (
     Augmentation,
     AugmentConfig,
     NoiseConfig,
-    PitchConfig,
     ReverbConfig,
-    StretchConfig,
     TelephoneConfig,
 )
 from speechrnn.nn.ctc import consistency_loss, ctc_loss
@@ -82,9 +79,6 @@ def main() -> None:
         kinds = {
             "speed, 7 factors": {"speed": [0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15]},
             "speed between 0.85 and 1.15": {"speed": [0.85, 1.15], "speed_between": True},
-            "pitch": {"pitch": PitchConfig(1.0)},
-            "stretch": {"stretch": StretchConfig(1.0)},
-            "pitch and stretch": {"pitch": PitchConfig(1.0), "stretch": StretchConfig(1.0)},
             "reverberation, simulated": {"reverb": ReverbConfig(1.0)},
             "reverberation, recorded": {"reverb": ReverbConfig(1.0, rooms)},
             "noise, generated": {"noise": NoiseConfig(1.0)},
@@ -102,9 +96,6 @@ def main() -> None:
         features, frames = torch.randn(BATCH, SECONDS * 100, 80), torch.full((BATCH,), SECONDS * 100)
         mask = SpecAugment(AugmentConfig().spec)
         rows["SpecAugment"] = lambda: mask(features, frames)
-        waves = waveform.numpy()
-        rows["librosa's pitch shift"] = lambda: [librosa.effects.pitch_shift(w, sr=RATE, n_steps=1.5) for w in waves]
-        rows["librosa's time stretch"] = lambda: [librosa.effects.time_stretch(w, rate=0.95) for w in waves]
         print(f"a training step: {step:.0f} ms")
         print(f"{'augmentation':28} {'ms':>7} {'of a step':>10}")
         for name, run in rows.items():

@@ -13,13 +13,48 @@ import argparse
 import numpy as np
 
 import speechrnn
-from speechrnn.alignment.confidence import Bin, calibrated, calibration_error, fit, reliability
+from speechrnn.alignment.confidence import (
+    RAW,
+    Bin,
+    Calibration,
+    calibrated,
+    calibration_error,
+    log_odds,
+    reliability,
+    sigmoid,
+)
 from speechrnn.alignment.viterbi import align_words
 from speechrnn.audio import read_audio
 from speechrnn.manifest import read_manifest
 from speechrnn.scoring.errors import align_words as align_texts
 from speechrnn.search.greedy import greedy
 from speechrnn.text import normaliser
+
+PRIOR = 1.0  # the weight of RAW beside the words, so that a few words, or only right ones, do not move it far
+
+
+def fit(confidences: np.ndarray, right: np.ndarray) -> Calibration:
+    """The calibration (a, b) under which it is most likely that the words (words,) are `right` or not, as they are.
+
+    Newton's method on the log-likelihood less PRIOR / 2 times the squared distance from RAW, which has one maximum.
+    """
+    x = np.stack([log_odds(confidences), np.ones(len(confidences))], axis=1)
+    right = np.asarray(right, np.float64)
+
+    def loss(w: np.ndarray) -> float:
+        return float(np.logaddexp(0, x @ w).sum() - right @ (x @ w) + PRIOR / 2 * ((w - RAW) ** 2).sum())
+
+    w = np.array(RAW)
+    for _ in range(50):
+        p = sigmoid(x @ w)
+        slope = x.T @ (p - right) + PRIOR * (w - RAW)
+        step = np.linalg.solve(x.T @ (x * (p * (1 - p))[:, None]) + PRIOR * np.eye(2), slope)
+        while loss(w - step) > loss(w) and abs(step).max() > 1e-9:
+            step = step / 2
+        w = w - step
+        if abs(step).max() < 1e-9:
+            break
+    return float(w[0]), float(w[1])
 
 
 def show(title: str, table: list[Bin]) -> None:

@@ -15,9 +15,7 @@ from speechrnn.data.augment import (
     Augmentation,
     AugmentConfig,
     NoiseConfig,
-    PitchConfig,
     ReverbConfig,
-    StretchConfig,
     TelephoneConfig,
 )
 from speechrnn.nn.front_end import FrontEnd, FrontEndConfig, Normalise
@@ -30,8 +28,6 @@ RATE, HOP = 16000, 160
 HERE = Path(__file__).parent
 KINDS = {  # what is drawn in training is fixed here
     "speed": ("speed 1.15", {"speed": [1.15]}),
-    "pitch": ("pitch + 3 semitones", {"pitch": PitchConfig(1.0, [3.0, 3.0])}),
-    "stretch": ("stretch, speed 0.8", {"stretch": StretchConfig(1.0, [0.8, 0.8])}),
     "reverb": ("room, RT60 0.5 s, direct sound at 3 dB", {"reverb": ReverbConfig(1.0, None, [0.5, 0.5], [3.0, 3.0])}),
     "noise": ("pink noise at an SNR of 15 dB", {"noise": NoiseConfig(1.0, [15.0, 15.0], None, [1.0, 1.0])}),
     "telephone": ("telephone", {"telephone": TelephoneConfig(1.0)}),

@@ -4,14 +4,13 @@ An address ends in the checksum of what it stands for: ``https://example.org/fri
 the user with a folder for each package, named as its archive. A package appears there whole and checked, or not at all.
 """
 
-import errno
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from speechrnn import package as packages
 from speechrnn.errors import InputError
@@ -20,12 +19,10 @@ from speechrnn.files import atomic_file, finish_replacing
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-SUFFIXES = (".tar.gz", ".tgz", ".zip")
+SUFFIXES = (".tar.gz", ".tgz")
 NAME = re.compile(r"\w[\w.+-]{0,99}")
 RECORD = "fetched.json"  # beside the package's own files: where it came from, and its checksum
-LARGEST = (
-    4 << 30
-)  # bytes of an archive and of what is in it: a model of 40 MB with a language model of 1 GB is far below
+LARGEST = 4 << 30  # bytes of an archive, and of what is in it: with a language model of 1 GB it is far below
 MOST_FILES = 100  # in an archive; a package has about six
 SECONDS = 30  # to wait for a server that says nothing
 BLOCK = 1 << 20  # bytes
@@ -86,7 +83,7 @@ def fetch(address: str, told: Told | None = None) -> Path:
     """The folder of the package at an address, which is fetched unless it is there already.
 
     Args:
-        address: https, or file, of a .tar.gz or .zip, ending in #sha256= and the checksum; http is for this machine only.
+        address: https, or file, of a .tar.gz, ending in #sha256= and the checksum; http is for this machine only.
         told: called with the bytes that have come and how many there will be, if that is known.
 
     Raises:
@@ -95,7 +92,7 @@ def fetch(address: str, told: Told | None = None) -> Path:
     """
     import tempfile
 
-    url, checksum, name, suffix = _parsed(address)
+    url, checksum, name = _parsed(address)
     folder = cache_folder() / name
     if name in packages.bundled():
         raise InputError(f"{url}: {name!r} is the name of a bundled package: publish the archive under another name")
@@ -106,7 +103,7 @@ def fetch(address: str, told: Told | None = None) -> Path:
         archive, unpacked = Path(work, "archive"), Path(work, "unpacked")
         _download(url, archive, checksum, told)
         unpacked.mkdir()
-        _unpack(url, archive, suffix, unpacked)
+        _unpack(url, archive, unpacked)
         inner = list(unpacked.iterdir())
         package = unpacked if len(inner) != 1 else inner[0]  # archives hold a folder, or the files themselves
         try:
@@ -152,8 +149,8 @@ def pack(directory: str | os.PathLike, archive: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _parsed(address: str) -> tuple[str, str, str, str]:
-    """The address without its checksum, the checksum, the package's name and the archive's suffix."""
+def _parsed(address: str) -> tuple[str, str, str]:
+    """The address without its checksum, the checksum and the package's name."""
     from urllib.parse import unquote, urlsplit
 
     try:
@@ -175,7 +172,7 @@ def _parsed(address: str) -> tuple[str, str, str, str]:
             f"model {url}: expected #sha256= and 64 hexadecimal digits at its end, found {parts.fragment or 'none'!r}: take "
             "them from whoever publishes it (`speechrnn models pack` prints them)"
         )
-    return url, checksum.lower(), name, filename[len(name) :]
+    return url, checksum.lower(), name
 
 
 def _stem(filename: str) -> str:
@@ -251,78 +248,30 @@ def _net_errors(url: str) -> Iterator[None]:
         raise InputError(f"{url}: cannot be fetched: {code}{' '.join(str(reason).split())}") from None
 
 
-def _unpack(url: str, archive: Path, suffix: str, target: Path) -> None:
-    """Write the files of an archive into a folder.
-
-    Nothing but plain files is taken, and each is written by ourselves to a new name below the folder: no links, no
-    devices, no modes, no owners.
-    """
-    import gzip
+def _unpack(url: str, archive: Path, target: Path) -> None:
+    """Write the plain files of an archive into a folder and nothing elsewhere: see tarfile's filter "data"."""
     import tarfile
-    import zipfile
     import zlib
 
-    members = _zip_members if suffix.lower() == ".zip" else _tar_members
     left, count = LARGEST, 0
+
+    def plain(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        nonlocal left, count
+        left, count = left - member.size, count + 1
+        if not (member.isreg() or member.isdir()):
+            raise InputError(f"{url}: expected plain files, found a link or device in the archive: {member.name!r}")
+        if left < 0:
+            raise InputError(f"{url}: expected at most {LARGEST >> 30} GiB in the archive, found more")
+        if count > MOST_FILES:
+            raise InputError(f"{url}: expected at most {MOST_FILES} files in the archive, found more")
+        return tarfile.data_filter(member, path)
+
     try:
-        for name, contents in members(url, archive):
-            count += 1
-            parts = [part for part in name.split("/") if part not in ("", ".")]
-            if not parts or ".." in parts or name[0] == "/" or re.search(r"[\\:\0]", name):
-                raise InputError(f"{url}: expected names of files in a folder, found {name!r} in the archive")
-            if count > MOST_FILES:
-                raise InputError(f"{url}: expected at most {MOST_FILES} files in the archive, found more")
-            path = target.joinpath(*parts)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = open(path, "xb")
-            except (FileExistsError, NotADirectoryError):
-                raise InputError(f"{url}: expected each file once, found {name!r} again in the archive") from None
-            with file:
-                while block := contents.read(BLOCK):
-                    left -= len(block)
-                    if left < 0:
-                        raise InputError(f"{url}: expected at most {LARGEST >> 30} GiB in the archive, found more")
-                    file.write(block)
-                file.flush()
+        with tarfile.open(archive, "r:gz") as tar:
+            tar.extractall(target, filter=plain)
+    except (tarfile.TarError, zlib.error, EOFError, FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{url}: expected an archive, found a damaged one: {' '.join(str(error).split())}") from None
+    for path in target.rglob("*"):
+        if path.is_file():
+            with open(path, "rb+") as file:
                 os.fsync(file.fileno())
-    except (tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{url}: expected an archive, found a damaged one: {reason}") from None
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # zipfile seeks to where a damaged directory points, even before the start
-            raise
-        raise InputError(f"{url}: expected an archive, found a damaged one: {error}") from None
-    except NotImplementedError as error:  # of zip's compressions, some
-        raise InputError(f"{url}: expected a plain zip archive: {error}") from None
-
-
-def _tar_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    import tarfile
-
-    with tarfile.open(archive, "r:gz") as tar:
-        for member in tar:
-            if member.isdir():
-                continue
-            if not member.isreg():
-                raise InputError(f"{url}: expected plain files, found a link or device in the archive: {member.name!r}")
-            contents = tar.extractfile(member)
-            assert contents is not None  # of a plain file
-            yield member.name, contents
-
-
-def _zip_members(url: str, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    import stat
-    import zipfile
-
-    with zipfile.ZipFile(archive) as packed:
-        for member in packed.infolist():
-            if member.is_dir():
-                continue
-            kind = stat.S_IFMT(member.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG) or member.flag_bits & 1:
-                raise InputError(
-                    f"{url}: expected plain files, found a link or an encrypted one in the archive: {member.filename!r}"
-                )
-            with packed.open(member) as contents:
-                yield member.filename, contents

@@ -85,26 +85,28 @@ def scoring_normaliser(name: str) -> Callable[[str], str]:
             that exists, or a name that ends in .txt or .tsv.
 
     Raises:
-        InputError: there is none, or the table cannot be used.
+        InputError: there is none, the table cannot be used, or the package that `english` is of is not installed.
     """
     if name in NORMALISERS:
         return NORMALISERS[name]
     from speechrnn.normalisers.english import english  # here: transcribing needs none of it
     from speechrnn.normalisers.table import table_normaliser
 
-    bases = NORMALISERS | {"english": english}
-    return table_normaliser(name, bases) if _is_table(name) else bases[name]
+    return table_normaliser(name, SCORING_NORMALISERS, scoring_normaliser) if _is_table(name) else english()
 
 
 def normaliser_label(name: str) -> str:
-    """What reports call it: the name, or for a table its file's name and a hash of what it holds.
+    """What reports call it: the name, for `english` with its package's version, for a table its file's name and a hash.
 
     Raises:
         InputError: there is none of that name.
     """
+    if name in NORMALISERS:
+        return name
+    from speechrnn.normalisers.english import english_label
     from speechrnn.normalisers.table import table_label
 
-    return table_label(name) if _is_table(name) else name
+    return table_label(name) if _is_table(name) else english_label()
 
 
 def _is_table(name: str) -> bool:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,35 @@ def test_names():
         "don't panic",
         "do not panic",
     ]
-    assert [normaliser_label(name) for name in SCORING_NORMALISERS] == ["raw", "upper", "words", "english"]
+    assert [normaliser_label(name) for name in NORMALISERS] == ["raw", "upper", "words"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Mr. Smith hadn't paid the twenty-one pounds.", "mister smith had not paid the £21"),
+        ("[noise] Uh, the organisation's colour (hm)  ", "the organization is color"),
+        ("in nineteen eighty four they paid five per cent", "in 1984 they paid 5%"),
+    ],
+)
+def test_english_is_whispers_with_single_spaces(text, expected):
+    assert scoring_normaliser("english")(text) == expected
+
+
+def test_the_label_of_english_names_its_package_and_version():
+    assert normaliser_label("english") == f"english (whisper-normalizer {version('whisper-normalizer')})"
+
+
+@pytest.mark.parametrize("use", [scoring_normaliser, normaliser_label])
+def test_english_without_its_package(monkeypatch, use):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("speechrnn.normalisers.english.version", missing)
+    with pytest.raises(
+        InputError, match=r"^normaliser 'english': needs whisper-normalizer, .* `pip install '.\[english\]'`"
+    ):
+        use("english")
 
 
 def test_models_take_only_those_that_keep_the_text():

@@ -6,10 +6,8 @@ import io
 import json
 import os
 import shutil
-import stat
 import tarfile
 import threading
-import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -79,14 +77,6 @@ def contents_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def zipped(package_dir, top=""):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in package_dir.iterdir():
-            archive.write(path, top + path.name)
-    return buffer.getvalue()
-
-
 def test_a_package_is_fetched_once_and_known_by_its_name(server, packed, package_dir, cache):
     address = server.address("fine-tones.tar.gz", packed)
     heard = []
@@ -104,8 +94,9 @@ def test_a_package_is_fetched_once_and_known_by_its_name(server, packed, package
 
 
 @pytest.mark.parametrize("top", ["", "./", "some name/"])
-def test_zip_archives_with_a_folder_or_without(server, package_dir, top):
-    folder = fetch(server.address("tones.zip", zipped(package_dir, top)))
+def test_archives_with_a_folder_or_without(server, package_dir, top):
+    files = [(top + name, contents) for name, contents in contents_of(package_dir).items()]
+    folder = fetch(server.address("tones.tgz", tar_of(*files)))
     assert read_package(folder).name == "tones" and cached() == ["tones"]
 
 
@@ -129,14 +120,14 @@ def test_a_package_with_a_language_model_and_a_file_address(package_dir, tmp_pat
         ("https://example.org/a.tar.gz", "#sha256= and 64 hexadecimal digits at its end, found 'none': .*models pack"),
         ("https://example.org/a.tar.gz#sha256=12", "found 'sha256=12'"),
         ("https://example.org/a.tar.gz#md5=" + "0" * 64, "expected #sha256="),
-        ("https://example.org/a.rar#sha256=" + "0" * 64, "found 'a.rar'"),
+        ("https://example.org/a.zip#sha256=" + "0" * 64, "found 'a.zip'"),
         ("https://example.org/.tar.gz#sha256=" + "0" * 64, "found '.tar.gz'"),
         ("https://example.org/..%2Fa.tar.gz#sha256=" + "0" * 64, "found '../a.tar.gz'"),
         ("https://example.org/..tar.gz#sha256=" + "0" * 64, "found '..tar.gz'"),
         ("https://example.org/#sha256=" + "0" * 64, "found ''"),
-        ("https://[1/a.zip#sha256=" + "0" * 64, "expected an address"),
-        ("file:///nowhere/a.zip#sha256=" + "0" * 64, "cannot be fetched: .*No such file"),
-        ("http://localhost:1/a.zip#sha256=" + "0" * 64, "cannot be fetched: .*refused"),
+        ("https://[1/a.tgz#sha256=" + "0" * 64, "expected an address"),
+        ("file:///nowhere/a.tgz#sha256=" + "0" * 64, "cannot be fetched: .*No such file"),
+        ("http://localhost:1/a.tgz#sha256=" + "0" * 64, "cannot be fetched: .*refused"),
     ],
 )
 def test_addresses_that_are_none(address, message, cache):
@@ -167,7 +158,7 @@ def test_a_name_stands_for_one_package(server, packed, package_dir, cache):
     with pytest.raises(
         InputError, match=r"tones: another package of this name is there already .*: delete .*tones first"
     ):
-        fetch(server.address("tones.zip", zipped(package_dir)))
+        fetch(server.address("tones.tar.gz", tar_of(*contents_of(package_dir).items())))
     with pytest.raises(InputError, match="'an4' is the name of a bundled package"):
         fetch(server.address("an4.tar.gz", packed))
     assert contents_of(cache / "tones") == before
@@ -220,30 +211,23 @@ def test_archives_that_mean_harm_write_nothing_elsewhere(server, package_dir, ca
     evil = {
         "up": [*good, ("../up.txt", b"x")],
         "far": [*good, ("a/../../../../up.txt", b"x")],
-        "root": [*good, (str(tmp_path / "up.txt"), b"x")],
-        "windows": [*good, ("..\\up.txt", b"x")],
-        "drive": [*good, ("c:up.txt", b"x")],
         "symlink": [("lm", (tarfile.SYMTYPE, str(tmp_path))), ("lm/up.txt", b"x"), *good],
         "hardlink": [("lm", (tarfile.LNKTYPE, "/etc/passwd")), *good],
         "device": [("lm", (tarfile.CHRTYPE, "")), *good],
         "pipe": [("lm", (tarfile.FIFOTYPE, "")), *good],
-        "twice": [*good, good[0]],
         "below": [*good, (good[0][0] + "/x", b"x")],
         "many": [*good, *((f"{i}", b"") for i in range(200))],
     }
     for name, members in evil.items():
-        with pytest.raises(InputError, match="expected (names of files|plain files|each file once|at most 100)"):
+        with pytest.raises(
+            InputError, match="outside the destination|expected plain files|found a damaged one|at most 100"
+        ):
             fetch(server.address(f"{name}.tar.gz", tar_of(*members)))
         assert os.listdir(cache) == []
-    link = zipfile.ZipInfo("lm")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    for name in (link, "../up.txt", "/up.txt"):
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(name, str(tmp_path))
-        with pytest.raises(InputError, match="expected (names of files|plain files)"):
-            fetch(server.address("evil.zip", buffer.getvalue()))
-    assert os.listdir(cache) == [] and sorted(os.listdir(tmp_path)) == ["cache"]
+    rooted = tar_of(*good, (str(tmp_path / "up.txt"), b"x"))  # its slash is left out
+    package = fetch(server.address("root.tar.gz", rooted))
+    assert (package / str(tmp_path)[1:] / "up.txt").is_file()
+    assert sorted(os.listdir(tmp_path)) == ["cache"]
 
 
 def test_an_archive_that_swells_is_stopped(server, cache, monkeypatch):
@@ -267,7 +251,6 @@ def test_archives_that_hold_no_package(server, packed, package_dir, cache):
         ("empty.tar.gz", tar_of(), "not a model package"),
         ("newer.tar.gz", tar_of(*newer.items()), "newer/model.json: format 99: this speechrnn reads up to"),
         ("text.tar.gz", b"<html>moved</html>", "expected an archive, found a damaged one"),
-        ("text.zip", b"<html>moved</html>", "expected an archive, found a damaged one"),
         ("cut.tar.gz", packed[: len(packed) // 2], "expected an archive, found a damaged one"),
         ("junk.tar.gz", gzip.compress(b"no tar" * 1000), "expected an archive, found a damaged one"),
     ]:

@@ -1,8 +1,8 @@
 """How sure the model is of a word, and whether words of which it is 90 % sure are right nine times in ten.
 
 The raw confidence of a word is the geometric mean, over its tokens, of the highest probability that each has at the frames
-which the alignment gives it. A calibration (a, b) makes sigmoid(a * log-odds + b) of it (Platt 1999): fitted on words
-of which is known whether they are right, and kept with the model as `decoder.confidence` of model.json.
+which the alignment gives it. A calibration (a, b) makes sigmoid(a * log-odds + b) of it (Platt 1999). It is kept with the
+model as `decoder.confidence` of model.json; benchmarks/confidence.py fits it on words of which is known whether they are right.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ Calibration = tuple[float, float]
 RAW: Calibration = (1.0, 0.0)  # leaves a confidence as it is
 
 CLOSEST = 1e-4  # to 0 and 1: no more can be known from a few thousand words, and log-odds stay finite
-PRIOR = 1.0  # the weight of RAW beside the words, so that a few words, or only right ones, do not move it far
 
 
 def geometric_means(log_probabilities: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -29,31 +28,7 @@ def calibrated(confidences: np.ndarray, calibration: Calibration) -> np.ndarray:
     a, b = calibration
     if (a, b) == RAW:
         return confidences
-    return _sigmoid(a * _log_odds(confidences) + b)
-
-
-def fit(confidences: np.ndarray, right: np.ndarray) -> Calibration:
-    """The calibration (a, b) under which it is most likely that the words (words,) are `right` or not, as they are.
-
-    Newton's method on the log-likelihood less PRIOR / 2 times the squared distance from RAW, which has one maximum.
-    """
-    x = np.stack([_log_odds(confidences), np.ones(len(confidences))], axis=1)
-    right = np.asarray(right, np.float64)
-
-    def loss(w: np.ndarray) -> float:
-        return float(np.logaddexp(0, x @ w).sum() - right @ (x @ w) + PRIOR / 2 * ((w - RAW) ** 2).sum())
-
-    w = np.array(RAW)
-    for _ in range(50):
-        p = _sigmoid(x @ w)
-        slope = x.T @ (p - right) + PRIOR * (w - RAW)
-        step = np.linalg.solve(x.T @ (x * (p * (1 - p))[:, None]) + PRIOR * np.eye(2), slope)
-        while loss(w - step) > loss(w) and abs(step).max() > 1e-9:
-            step = step / 2
-        w = w - step
-        if abs(step).max() < 1e-9:
-            break
-    return float(w[0]), float(w[1])
+    return sigmoid(a * log_odds(confidences) + b)
 
 
 class Bin(NamedTuple):
@@ -82,10 +57,12 @@ def calibration_error(table: Sequence[Bin]) -> float:
     return sum(b.words * abs(b.confidence - b.right) for b in table) / max(sum(b.words for b in table), 1)
 
 
-def _log_odds(p: np.ndarray) -> np.ndarray:
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """log(p / (1 - p)), finite also at 0 and 1."""
     p = np.clip(np.asarray(p, np.float64), CLOSEST, 1 - CLOSEST)
     return np.log(p / (1 - p))
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """What undoes `log_odds`."""
     return np.exp(-np.logaddexp(0, -x))

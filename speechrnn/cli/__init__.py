@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         parser, run = load(command)
-        return run(parser.parse_args(argv[1:]))
+        args = parser.parse_args(argv[1:])
+        args.command_line = shlex.join(["speechrnn", *argv])  # for records
+        return run(args)
     except InputError as error:
         print(f"speechrnn {command}: {error}", file=sys.stderr)
         return 1

@@ -7,8 +7,6 @@ from speechrnn.cli import positive
 from speechrnn.errors import InputError
 from speechrnn.files import read_text
 
-OPTIONS = ("lm", "no_lm", "hotwords", "hotword_weight", "beam", "nbest")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Declare them. Returns their group."""
@@ -41,16 +39,6 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "beam": args.beam,
         "nbest": getattr(args, "nbest", None),
     }
-
-
-def command_line(args: argparse.Namespace) -> list[str]:
-    """These arguments as words of a command line, without those that were not given."""
-    words: list[str] = []
-    for name in OPTIONS:
-        value = getattr(args, name, None)
-        if value is not None and value is not False:
-            words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
-    return words
 
 
 def _hotwords(text: str | None, weight: float | None) -> dict[str, float] | None:

@@ -20,7 +20,6 @@ import argparse
 import hashlib
 import os
 import platform
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -139,18 +138,6 @@ def _say(message: str) -> None:
     print(f"speechrnn evaluate: {message}", file=sys.stderr)
 
 
-def _command_line(args: argparse.Namespace) -> str:
-    words = ["speechrnn", "evaluate", args.model, args.manifest]
-    for option in ("details", "export", "record", "system", "threads", "normaliser"):
-        value = getattr(args, option)
-        if value is not None:
-            words += [f"--{option}", str(value)]
-    if args.alignment:
-        words += ["--alignment", args.alignment]
-    words += [f"--{option}" for option in ("tables", "latency") if getattr(args, option)]
-    return shlex.join(words + decoding.command_line(args))
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -167,7 +154,7 @@ def _log(args: argparse.Namespace, recognizer: Recognizer, result: Score) -> Non
         "decoding": recognizer.decoder.description,
         "words": asdict(result.words),
         "unreadable": len(result.missing),
-        "command": _command_line(args),
+        "command": args.command_line,
     }
     try:
         count = log_evaluation(args.manifest, entry)
@@ -199,7 +186,7 @@ def _row(args: argparse.Namespace, recognizer: Recognizer, result: Score, timing
         "wrong_sentences": result.wrong_sentences,
         "seconds": round(sum(timing.audio), 2),
         "rtf": None if timing.rtf is None else round(timing.rtf, 5),
-        "command": _command_line(args),
+        "command": args.command_line,
         "speechrnn": version("speechrnn"),
         "python": platform.python_version(),
         "onnxruntime": version("onnxruntime"),

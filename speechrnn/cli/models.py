@@ -19,6 +19,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from speechrnn.cli.tables import table
 from speechrnn.errors import InputError
 
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", title="actions (none lists the packages)")
     fetching = commands.add_parser("fetch", help="fetch a package; prints its name")
-    fetching.add_argument("address", metavar="URL", help="https address of a .tar.gz or .zip, then #sha256=CHECKSUM")
+    fetching.add_argument("address", metavar="URL", help="https address of a .tar.gz, then #sha256=CHECKSUM")
     packing = commands.add_parser("pack", help="write a package as one file; prints its name and checksum")
     packing.add_argument("package", metavar="PACKAGE", help="the folder of a package, or its name")
     packing.add_argument("-o", "--output", metavar="FILE", help="a .tar.gz file (default: the folder's name, here)")
@@ -63,9 +64,7 @@ def _list() -> int:
         rows.append(
             (directory.name, f"{size(directory) / 1e6:.1f}", package.language, figures(package.training), origin)
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(table(rows))
     return 1 if failures else 0
 
 

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from speechrnn.cli.tables import table
 from speechrnn.data.corpora import ENGLISH, OUTSIDE, LeftOut, Rules, Split, total_seconds
 from speechrnn.data.corpora.dev_speakers import hold_out, read_dev, shared
 from speechrnn.files import write_atomically
@@ -144,21 +145,9 @@ def report(splits: Sequence[Split], left_out: Sequence[LeftOut]) -> str:
         shown = "".join(map(visible, alphabet[:SHOWN_CHARACTERS])) + "..." * (len(alphabet) > SHOWN_CHARACTERS)
         hours = total_seconds(split.utterances) / 3600
         speakers = len({utterance.speaker for utterance in split.utterances} - {""})
-        rows.append(
-            (
-                f"{split.name}.jsonl",
-                f"{len(split.utterances)}",
-                f"{hours:.3f}",
-                f"{speakers or '-'}",
-                f"{len(split.left_out)}",
-                f"{len(alphabet)}  {shown}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, 5)), row[5]]).rstrip()
-        for row in rows
-    ]
+        counts = (str(len(split.utterances)), f"{hours:.3f}", str(speakers or "-"), str(len(split.left_out)))
+        rows.append((f"{split.name}.jsonl", *counts, f"{len(alphabet)}  {shown}"))
+    lines = [table(rows, numbers=range(1, 5))]
     by_reason: dict[str, list[LeftOut]] = {}
     for item in left_out:
         by_reason.setdefault(item.reason, []).append(item)
@@ -168,8 +157,8 @@ def report(splits: Sequence[Split], left_out: Sequence[LeftOut]) -> str:
         names = [item.id for item in items[:NAMED]] + ["..."] * (len(items) > NAMED)
         lines.append(f"{len(items):6}  {reason}: {', '.join(names)}")
         if reason == OUTSIDE:
-            counts = Counter(character for item in items for character in item.detail.split())
-            lines.append(f"{'':8}{', '.join(f'{visible(c)} in {n}' for c, n in sorted(counts.items()))}")
+            of_characters = Counter(character for item in items for character in item.detail.split())
+            lines.append(f"{'':8}{', '.join(f'{visible(c)} in {n}' for c, n in sorted(of_characters.items()))}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ package, too, it shows where their words are and what the model heard there.
 """
 
 import argparse
-import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         "model": recognizer.package.name if recognizer else "",
         "manifest": args.manifest or "",
         "details": f"{args.details}, {datetime.fromtimestamp(Path(args.details).stat().st_mtime, UTC):%Y-%m-%d %H:%M} UTC",
-        "command": _command_line(args),
+        "command": args.command_line,
     }
     title = args.title or Path(args.details).stem
     contents = page(replace(score, utterances=known), title, facts, args.worst, recording)
@@ -102,11 +101,3 @@ def _completed(utterance: "UtteranceScore", source: "Utterance | None") -> "Utte
         speaker=utterance.speaker or source.speaker,
         duration=source.duration if utterance.duration is None else utterance.duration,
     )
-
-
-def _command_line(args: argparse.Namespace) -> str:
-    words = ["speechrnn", "report", args.details, "-o", args.output]
-    for option in ("manifest", "model", "title"):
-        if getattr(args, option):
-            words += [f"--{option}", getattr(args, option)]
-    return shlex.join(words + (["--worst", str(args.worst)] if args.worst != 30 else []))

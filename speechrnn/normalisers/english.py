@@ -1,67 +1,40 @@
-"""English texts made comparable for scoring, to the effect of OpenAI whisper's EnglishTextNormalizer.
+"""English texts made comparable for scoring: OpenAI whisper's EnglishTextNormalizer, of the package whisper-normalizer.
 
-What it does, in this order: Unicode letters to plain lower case ones, bracketed noises out, punctuation out, fillers out,
-contractions and abbreviated titles spelled out, spelled numbers to figures, British spellings to American ones. The source of
-the effect is appendix C of Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022), and the
-behaviour of the package whisper-normalizer; docs/normalisers.md lists where this differs and why.
+What it does: appendix C of Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision" (2022).
 """
 
-import re
-import unicodedata
+from collections.abc import Callable
+from importlib.metadata import version
 
-from speechrnn.normalisers.contractions import expand
-from speechrnn.normalisers.numerals import to_figures
-from speechrnn.normalisers.spelling import american_spellings
+from speechrnn.errors import InputError
 
-_CURRENCIES = "$¢€£"
-_LETTERS = {
-    "œ": "oe",
-    "ø": "o",
-    "æ": "ae",
-    "ß": "ss",
-    "đ": "d",
-    "ð": "d",
-    "þ": "th",
-    "ł": "l",
-}  # NFKD leaves them whole
-_APOSTROPHES = "‘’ʼ"
-_MINUS = "−"
+_PACKAGE = "whisper-normalizer"
 
 
-class _Characters(dict):
-    """For str.translate after NFKD: accents fall away, marks and symbols beyond ASCII become spaces; filled as they come."""
+def english() -> Callable[[str], str]:
+    """The normaliser: texts to lower case words and figures with single spaces.
 
-    def __missing__(self, code: int) -> str | None:
-        category = unicodedata.category(chr(code))
-        keep = code < 128 or chr(code) in _CURRENCIES or category[0] not in "MSP"
-        self[code] = chr(code) if keep else None if category == "Mn" else " "
-        return self[code]
+    Raises:
+        InputError: the package is not installed.
+    """
+    _require()
+    from whisper_normalizer.english import EnglishTextNormalizer
 
-
-_CHARACTERS = _Characters(
-    {ord(a): b for a, b in _LETTERS.items()} | {ord(c): "'" for c in _APOSTROPHES} | {ord(_MINUS): "-"}
-)
-_SYMBOLS = str.maketrans({c: " " for c in '!"#&()*,/:;<=>?@[\\]^_`{|}~'})  # ASCII's, but for those of numerals and '
-
-_BRACKETED = re.compile(r"[<\[][^>\]]*[>\]]|\([^)]+\)")
-_TOKENISED = re.compile(r"(?<!\s)\s+'(?=(?:s|d|re|ll|t|ve|m)\b)")  # it 's
-_GROUPS = re.compile(r"(?<=[0-9]),(?=[0-9])")  # 1,000
-_WHOLE = re.compile(r"(?<![0-9.])([0-9]+)\.0+(?!\.?[0-9])")  # 2.0
-_PERCENT = re.compile(r"(?<=[0-9])\s+%")
-_BOUNDARY = re.compile(  # b2b, 5km but 5th, us$5, 5%of
-    r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])(?!(?:st|nd|rd|th|s)\b)|(?<=[a-z0-9])(?=[$¢€£])|(?<=%)(?=[a-z0-9])"
-)
-_STRAY = re.compile(  # what is no part of a numeral
-    r"\.(?![0-9])|(?<=[a-z])\.|[$¢€£](?!\.?[0-9])|(?<![0-9])%|(?<=\S)[+-]|[+-](?![$¢€£]?\.?[0-9])"
-)
+    normalise = EnglishTextNormalizer()
+    return lambda text: " ".join(normalise(text).split())  # it leaves spaces at both ends
 
 
-def english(text: str) -> str:
-    """The text as scoring compares it: lower case words and figures with single spaces. Idempotent."""
-    text = text.lower() if text.isascii() else unicodedata.normalize("NFKD", text).lower().translate(_CHARACTERS)
-    text = _TOKENISED.sub("'", _BRACKETED.sub("", text))
-    text = _BOUNDARY.sub(" ", _GROUPS.sub("", text))
-    text = _STRAY.sub(" ", _PERCENT.sub("%", text).translate(_SYMBOLS))
-    text = _WHOLE.sub(r"\1", text)
-    spellings = american_spellings()
-    return " ".join([spellings.get(word, word) for word in to_figures(expand(text.split()))])
+def english_label() -> str:
+    """What reports call it: with the package and its version, on which the figures depend."""
+    return f"english ({_PACKAGE} {_require()})"
+
+
+def _require() -> str:
+    """The package's version."""
+    try:
+        return version(_PACKAGE)
+    except ModuleNotFoundError:  # importlib.metadata's PackageNotFoundError is one
+        raise InputError(
+            f"normaliser 'english': needs {_PACKAGE}, which is not installed: `pip install '.[english]'` in "
+            f"speechrnn's source folder, or `pip install {_PACKAGE}`"
+        ) from None

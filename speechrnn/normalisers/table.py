@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from speechrnn.errors import InputError
@@ -21,15 +21,16 @@ def table_label(path: str | os.PathLike) -> str:
     Raises:
         InputError: it cannot be read.
     """
-    return f"{Path(path).name} {hashlib.sha256(_contents(path)).hexdigest()[:8]}"
+    return f"{Path(path).name} {hashlib.sha256(read_bytes(path, TABLE)).hexdigest()[:8]}"
 
 
-def table_normaliser(path: str | os.PathLike, bases: Mapping[str, Normalise]) -> Normalise:
+def table_normaliser(path: str | os.PathLike, bases: Sequence[str], load: Callable[[str], Normalise]) -> Normalise:
     """The normaliser that a table makes.
 
     UTF-8, one `from<TAB>to` a line, both of any number of words; an empty right side deletes. Empty lines and lines that begin
-    with # say nothing. A line `@base NAME` names the one of `bases` that texts, and both sides of the entries, go through
-    first (default: raw). Where several entries match, the one of most words is taken; replacements are not looked at again.
+    with # say nothing. A line `@base NAME` names the one of `bases`, which `load` gives, that texts and both sides of the
+    entries go through first (default: raw). Where several entries match, the one of most words is taken; replacements are not
+    looked at again.
 
     Raises:
         InputError: the file cannot be read, or a line is not of these forms; the message names the line.
@@ -53,7 +54,7 @@ def table_normaliser(path: str | os.PathLike, bases: Mapping[str, Normalise]) ->
             raise InputError(
                 f"{path}, line {number}: expected 'from<TAB>to', found {line.count(chr(9))} tabs in {line!r}"
             )
-    return _replacer(path, entries, base, bases[base])
+    return _replacer(path, entries, base, load(base))
 
 
 def _replacer(
@@ -94,10 +95,6 @@ def _replacer(
         return " ".join(replaced)
 
     return replace
-
-
-def _contents(path: str | os.PathLike) -> bytes:
-    return read_bytes(path, TABLE)
 
 
 def _lines(path: str | os.PathLike) -> list[str]:

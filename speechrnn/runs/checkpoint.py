@@ -47,7 +47,7 @@ class Checkpoint:
     average: dict[str, torch.Tensor]  # running average of the weights; empty when it is off
     optimiser: dict
     scaler: dict = field(default_factory=dict)  # of the loss, in float16
-    batches_an_update: int = 0  # processes * optimiser.accumulate; 0 in a file that does not tell
+    batches_an_update: int = 0  # processes * optimiser.accumulate
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights that are evaluated and exported."""
@@ -79,9 +79,6 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         contents = torch.load(file, map_location="cpu", weights_only=True)
         found = int(contents.pop("format"))
         if found <= FORMAT:
-            if found == 1:  # written at the ends of epochs only
-                names = ("epoch", "step", "best", "seconds")
-                contents["position"] = {name: contents.pop(name) for name in names}
             contents["position"] = Position(**contents["position"])
             checkpoint = Checkpoint(**contents)
     except Exception as error:  # torch raises a dozen kinds for a damaged file

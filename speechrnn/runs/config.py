@@ -15,6 +15,8 @@ from speechrnn.package import OUTPUT_CASES
 
 UNLIMITED = ("data.max_seconds", "optimiser.clip", "checkpoints.minutes")  # infinity turns them off
 
+REMOVED = ("pitch", "stretch")  # switches of `augment` that checkpoints of 0.1 hold: of no matter where they are off
+
 
 @dataclass
 class DataConfig:
@@ -159,7 +161,7 @@ def check_values(config: Config) -> None:
             "from 0 to 1",
         ),
     }
-    for name in ("pitch", "stretch", "surroundings", "reverb", "noise", "telephone", "clipping"):
+    for name in ("surroundings", "reverb", "noise", "telephone", "clipping"):
         value = getattr(augment, name).probability
         expectations[f"augment.{name}.probability"] = value, 0 <= value <= 1, "from 0 to 1"
     for name, values, least, most in (
@@ -168,8 +170,6 @@ def check_values(config: Config) -> None:
         ("noise.colour", augment.noise.colour, 0, 2),
         ("reverb.rt60", augment.reverb.rt60, 0.01, 5),
         ("reverb.direct", augment.reverb.direct, -20, 60),
-        ("pitch.semitones", augment.pitch.semitones, -12, 12),
-        ("stretch.speed", augment.stretch.speed, 0.5, 2),
         ("surroundings.seconds", augment.surroundings.seconds, 0, 60),
         ("surroundings.level", augment.surroundings.level, -120, 0),
         ("clipping.decibels", augment.clipping.decibels, -20, 40),
@@ -241,6 +241,9 @@ def config_from_dict(values: dict, where: str) -> Config:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    augment = values.get("augment", {})
+    off = [name for name in REMOVED if not augment.get(name, {}).get("probability")]
+    values = values | {"augment": {name: value for name, value in augment.items() if name not in off}}
     try:
         return cast(Config, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values)))
     except OmegaConfBaseException as error:

@@ -5,13 +5,12 @@ import json
 import math
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self, TextIO, cast
+from typing import TYPE_CHECKING, Any, Self, TextIO, cast
 
 from speechrnn.runs.checkpoint import Position
 from speechrnn.runs.curves import draw_curves
@@ -139,41 +138,29 @@ class Progress:
 
 class _Events:
     """TensorBoard events of one start of a run, whose first update is `first_step`: what earlier starts wrote of it and later
-    ones is hidden. When they cannot be written that is said, and no more are: they are worth no run. Tensorboard's own writer
-    has a thread for them, whose errors cannot be caught, and puts the machine's name into theirs."""
+    ones is hidden. When they cannot be written that is said, and no more are: they are worth no run."""
 
     def __init__(self, folder: Path, first_step: int):
-        self._file: BinaryIO | None = None
+        self._writer: Any = None
         with self._or_none():
-            from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-            from tensorboard.compat.proto.summary_pb2 import Summary
-            from tensorboard.summary.writer.record_writer import RecordWriter
+            from torch.utils.tensorboard import SummaryWriter
 
-            self._event, self._summary = Event, Summary
-            self._file = open(folder / f"events.out.tfevents.{time.time():.6f}.{os.getpid()}", "xb")
-            self._writer = RecordWriter(self._file)
-            self._write(file_version="brain.Event:2")
-            self._write(step=first_step, session_log=SessionLog(status=SessionLog.START))
-            self.flush()
+            self._writer = SummaryWriter(str(folder), purge_step=first_step)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
-        if self._file:
-            values = [self._summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
-            with self._or_none():
-                self._write(step=step, summary=self._summary(value=values))
+        with self._or_none():
+            for name, value in scalars.items() if self._writer else ():
+                self._writer.add_scalar(name, value, step)
 
     def flush(self) -> None:
-        if self._file:
-            with self._or_none():
-                self._file.flush()
+        with self._or_none():
+            if self._writer:
+                self._writer.flush()
 
     def close(self) -> None:
-        if self._file:
-            with self._or_none():
-                self._file.close()
-
-    def _write(self, **fields: object) -> None:
-        self._writer.write(self._event(wall_time=time.time(), **fields).SerializeToString())
+        with self._or_none():
+            if self._writer:
+                self._writer.close()
 
     @contextmanager
     def _or_none(self) -> Iterator[None]:
@@ -181,10 +168,7 @@ class _Events:
             yield
         except Exception as error:
             say(f"no more events are written for TensorBoard: {error}")
-            if self._file:
-                with suppress(OSError):  # it has the same to say
-                    self._file.close()
-            self._file = None
+            self._writer = None
 
 
 def _console() -> "Console":

@@ -59,7 +59,7 @@ def words_by_segment(words: Iterable[TimedWord], segments: Iterable[Segment]) ->
     Of a channel, in the order of time, each segment takes the words whose middle lies before its end and that no earlier
     segment took, and the last one all that are left: a word said outside every segment counts in the one after it. Words of
     an ignored segment are dropped. A channel without any recognised word gives nothing: its segments have no hypothesis.
-    Channels that no segment names are joined as `read_hypotheses` joins them.
+    Channels that no segment names are joined, see `join_ctm`.
     """
     of_channel: dict[tuple[str, str], list[Segment]] = {}
     for segment in sorted(segments, key=lambda segment: segment.start):

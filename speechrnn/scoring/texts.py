@@ -40,27 +40,6 @@ class Reference:
     duration: float | None = None
 
 
-def read_references(path: str | os.PathLike, form: str | None = None) -> dict[str, Reference]:
-    """The references of a file by utterance id. `form` is one of `FORMS`, or None: told from the file.
-
-    Raises:
-        InputError: it cannot be read, holds no utterance, a line is not of that form, or an id stands twice.
-    """
-    lines = _read_lines(path)
-    return _utterances(path, lines, form or _form(path, lines), "reference")
-
-
-def read_hypotheses(path: str | os.PathLike, form: str | None = None) -> dict[str, str]:
-    """The hypotheses of a file by utterance id; a null one in JSON lines is none. Of a ctm file, the words of each recording
-    are joined, see `join_ctm`.
-
-    Raises:
-        InputError: as `read_references`.
-    """
-    lines = _read_lines(path)
-    return _texts(_utterances(path, lines, form or _form(path, lines), "hypothesis"))
-
-
 def read_pair(
     references: str | os.PathLike,
     hypotheses: str | os.PathLike,
@@ -70,10 +49,10 @@ def read_pair(
     """References and hypotheses that belong together, by utterance id.
 
     The words of a ctm file are given to the segments of an stm file by their times, see `words_by_segment`; all other forms
-    are read each for itself.
+    are read each for itself. The forms are of `FORMS`, or None: told from the file. A null hypothesis in JSON lines is none.
 
     Raises:
-        InputError: as `read_references`.
+        InputError: a file cannot be read, holds no utterance, a line is not of its form, or an id stands twice.
     """
     spoken, recognised = _read_lines(references), _read_lines(hypotheses)
     reference_form = reference_form or _form(references, spoken)

@@ -32,7 +32,7 @@ def previous_checkpoint(checkpoints: Checkpoints, config: Config, batches_an_upd
     changed = [key for key in differing(before, asdict(config)) if not key.startswith(MAY_CHANGE)]
     if changed:
         raise InputError(f"{run}: holds a run with another configuration ({', '.join(changed)}); {elsewhere}")
-    if previous.batches_an_update not in (0, batches_an_update):
+    if previous.batches_an_update != batches_an_update:
         raise InputError(
             f"{run}: was begun with {previous.batches_an_update} batches an update (processes * optimiser.accumulate), "
             f"found {batches_an_update}; go on with as many, or {elsewhere}"

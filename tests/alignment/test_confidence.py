@@ -1,18 +1,22 @@
 """Calibration: what is fitted is what was, against another optimiser; the reliability table by hand."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from speechrnn.alignment.confidence import (
     CLOSEST,
-    PRIOR,
     RAW,
     calibrated,
     calibration_error,
-    fit,
     geometric_means,
     reliability,
 )
+
+FITTING = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "confidence.py"))
+fit, PRIOR = FITTING["fit"], FITTING["PRIOR"]
 
 
 def test_geometric_means():

@@ -64,13 +64,18 @@ def scripts(tmp_path_factory):
 
 
 def bash(scripts, *words):
-    """What bash proposes for the last of the words."""
-    program = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _speechrnn; printf "%s\\n" "${COMPREPLY[@]}"; complete -p'
-    done = subprocess.run(["bash", "-c", program, scripts / "bash", *words], capture_output=True, text=True)
+    """What bash proposes for the last of the words, in a folder with a file and a folder."""
+    program = (
+        'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _shtab_speechrnn; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    folder = scripts / "here"
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    (folder / "example.wav").touch()
+    done = subprocess.run(
+        ["bash", "-c", program, scripts / "bash", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
-    *proposed, registered = done.stdout.splitlines()
-    assert registered == "complete -o default -F _speechrnn speechrnn"
-    return [each for each in proposed if each]
+    return [each for each in done.stdout.splitlines() if each]
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
@@ -81,12 +86,12 @@ def test_bash_completes(scripts):
     assert bash(scripts, "speechrnn", "transcribe", "a.wav", "--channels", "") == ["mix", "each"]
     assert bash(scripts, "speechrnn", "transcribe", "-f", "") == list(FORMATS)
     assert bash(scripts, "speechrnn", "transcribe", "--format", "srt,v") == ["srt,vtt"]
-    assert "an4" in bash(scripts, "speechrnn", "align", "--model", "")
+    assert bash(scripts, "speechrnn", "align", "--model", "") == ["an4", "english", "models"]
     assert bash(scripts, "speechrnn", "lm", "b") == ["build"]
     assert "--order" in bash(scripts, "speechrnn", "lm", "build", "texts.txt", "--")
     assert bash(scripts, "speechrnn", "completion", "") == ["bash", "zsh", "fish"]
-    assert bash(scripts, "speechrnn", "transcribe", "exam") == []  # -o default: bash proposes files
-    assert bash(scripts, "speechrnn", "transcribe", "a.wav", "-o", "") == []
+    assert bash(scripts, "speechrnn", "transcribe", "exam") == ["example.wav"]
+    assert set(bash(scripts, "speechrnn", "transcribe", "a.wav", "-o", "")) == {"example.wav", "models"}
 
 
 @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")

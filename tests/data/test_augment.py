@@ -15,10 +15,8 @@ from speechrnn.data.augment import (
     AugmentConfig,
     ClippingConfig,
     NoiseConfig,
-    PitchConfig,
     ReverbConfig,
     SpeedPerturbation,
-    StretchConfig,
     SurroundingsConfig,
     TelephoneConfig,
 )
@@ -34,8 +32,6 @@ KINDS = {
     "gain": {"gain": [-20.0, 20.0]},
     "noise": {"noise": NoiseConfig(0.6, [0.0, 20.0])},
     "reverb": {"reverb": ReverbConfig(0.6)},
-    "pitch": {"pitch": PitchConfig(0.6)},
-    "stretch": {"stretch": StretchConfig(0.6, [0.7, 1.4])},
 }
 KINDS["all"] = {key: value for kind in KINDS.values() for key, value in kind.items()}
 KINDS["surroundings"] = {"surroundings": SurroundingsConfig(0.6, [0.02, 0.2])}
@@ -81,7 +77,7 @@ def test_the_same_generators_give_the_same_bits_and_others_do_not(kind):
     assert first.shape != other.shape or not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("kind", ["speed", "speed between", "gain", "pitch", "stretch", "recorded"])
+@pytest.mark.parametrize("kind", ["speed", "speed between", "gain", "recorded"])
 def test_nothing_on_the_device_is_waited_for(kind, tmp_path):
     """A tensor on the device `meta` has no values: to read one on the host, as .item() and .cpu() do, is an error."""
     config = KINDS.get(kind)
@@ -118,9 +114,8 @@ def test_the_speed_is_the_first_draw_whatever_else_is_on():
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
 def test_the_lengths_that_batches_are_planned_by_are_those_that_are_played(probability):
-    stretch, pitch = StretchConfig(probability, [0.8, 1.3]), PitchConfig(0.5)
     around = SurroundingsConfig(probability / 2, [0.01, 0.1])
-    augment = augmentation(speed=FACTORS, stretch=stretch, pitch=pitch, surroundings=around, gain=[-9.0, 9.0])
+    augment = augmentation(speed=FACTORS, surroundings=around, gain=[-9.0, 9.0])
     _, changed = augment(padded([4000] * 40), torch.full((40,), 4000), generators(range(40)))
     planned = augment.played_samples(np.full(40, 4000), generators(range(40)))
     assert ((changed.numpy() >= planned - 1e-6) & (changed.numpy() < planned + 3)).all()  # rounded up, twice
@@ -132,10 +127,6 @@ def test_the_lengths_that_batches_are_planned_by_are_those_that_are_played(proba
         ({}, 1.0),
         ({"speed": FACTORS}, 1.1),
         ({"speed": [0.8, 1.25], "speed_between": True}, 1.25),
-        ({"stretch": StretchConfig(0.5, [0.8, 1.3])}, 1.3),
-        ({"stretch": StretchConfig(0.5, [0.8, 0.9])}, 1.0),  # half of them keep their length
-        ({"pitch": PitchConfig(1.0)}, 1.0),
-        ({"speed": [1.0, 1.2], "stretch": StretchConfig(1.0, [1.0, 1.5])}, 1.8),
     ],
 )
 def test_no_utterance_becomes_shorter_than_the_fastest_factor_says(config, fastest):
@@ -186,12 +177,9 @@ def test_between_means_every_hundredth():
         ("noise.colour", "[0.0, 3.0]", 0, 2),
         ("reverb.rt60", "[0.0, 0.5]", 0.01, 5),
         ("reverb.direct", "[]", -20, 60),
-        ("pitch.semitones", "[-13.0, 0.0]", -12, 12),
-        ("stretch.speed", "[0.1, 1.0]", 0.5, 2),
         ("noise.probability", "1.5", 0, 1),
         ("reverb.probability", "-0.5", 0, 1),
-        ("pitch.probability", "nan", 0, 1),
-        ("stretch.probability", "2.0", 0, 1),
+        ("clipping.probability", "nan", 0, 1),
         ("spec.time_masks_per_frame", "-1.0", 0, 1),
     ],
 )
@@ -251,7 +239,7 @@ def test_a_speed_too_low_to_resample_is_named():
 def test_every_block_of_the_documentation_is_a_configuration(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "augmentation.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 9
+    assert len(blocks) == 8
     for number, block in enumerate(blocks):
         (tmp_path / f"{number}.yaml").write_text(block)
         config = read_config(str(tmp_path / f"{number}.yaml"))

@@ -187,7 +187,7 @@ def test_what_is_neither_run_nor_checkpoint_nor_package_is_named(tmp_path):
         ("absent", "model 'absent': expected the directory of a model package.*nor a run's folder or a checkpoint"),
         ("absent.pt", "absent.pt: expected a checkpoint of a training run, found no such file"),
         (tmp_path / "notes.txt", "notes.txt: not a checkpoint, or damaged"),
-        ("https://example.org/a.zip", "expected #sha256="),
+        ("https://example.org/a.tgz", "expected #sha256="),
     ]:
         with pytest.raises(InputError, match=message):
             export(source, tmp_path / "package")

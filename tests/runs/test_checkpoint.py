@@ -128,20 +128,12 @@ class Intruder:
 
 def test_nothing_in_a_file_is_executed(tmp_path):
     path, trace = tmp_path / "step-1.pt", tmp_path / "trace"
-    torch.save({"format": 1, **vars(example()), "config": Intruder(trace)}, path)
+    torch.save({"format": 2, **vars(example()), "config": Intruder(trace)}, path)
     with pytest.raises(InputError, match="not a checkpoint, or damaged"):
         read_checkpoint(path)
     assert not trace.exists()
     torch.load(path, weights_only=False)["config"].close()
     assert trace.exists()  # the file was a trap
-
-
-def test_a_checkpoint_of_the_first_format_is_read(tmp_path):
-    written = example()
-    fields = {name: value for name, value in vars(written).items() if name not in ("position", "scaler")}
-    old = {"epoch": 2, "step": 5, "seconds": 1.5, "best": 12.5}
-    torch.save({"format": 1, **fields, **old}, tmp_path / "last.pt")
-    assert equal(vars(read_checkpoint(tmp_path / "last.pt")), vars(written))
 
 
 def names(run):

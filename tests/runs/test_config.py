@@ -48,6 +48,15 @@ def test_what_a_checkpoint_holds_is_the_same_configuration(yaml):
     assert config_from_dict(asdict(config), "last.pt") == config
 
 
+def test_switches_that_are_gone_matter_to_no_checkpoint_that_had_them_off(yaml):
+    values = asdict(read_config(yaml("seed: 7")))
+    values["augment"] |= {"pitch": {"probability": 0.0, "semitones": [-2.0, 2.0]}, "stretch": {"probability": 0.3}}
+    with pytest.raises(InputError, match="^last.pt: its configuration is of another version: Key 'stretch'"):
+        config_from_dict(values, "last.pt")
+    values["augment"]["stretch"]["probability"] = 0.0
+    assert config_from_dict(values, "last.pt").seed == 7
+
+
 @pytest.mark.parametrize(
     "text, unknown, near",
     [

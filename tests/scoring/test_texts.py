@@ -14,15 +14,21 @@ from speechrnn.scoring.sclite import align_words_as_sclite
 from speechrnn.scoring.texts import (
     FORMS,
     Reference,
-    read_hypotheses,
     read_pair,
-    read_references,
     to_kaldi_text,
     to_stm,
     to_trn,
 )
 from speechrnn.transcript import Transcript, Word
 from speechrnn.writers import to_ctm
+
+
+def read_references(path, form=None):
+    return read_pair(path, path, form, form)[0]
+
+
+def read_hypotheses(path, form=None):
+    return read_pair(path, path, form, form)[1]
 
 
 @pytest.fixture

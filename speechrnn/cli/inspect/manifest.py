@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from speechrnn.audio import read_audio
-from speechrnn.cli.inspect.tables import NAMED, counted, cut, table
 from speechrnn.cli.prepare import visible
+from speechrnn.cli.tables import NAMED, counted, cut, table
 from speechrnn.data.plan import padding_share, plan
 from speechrnn.data.survey import Survey, survey
 from speechrnn.errors import InputError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speechrnn.cli.inspect.tables import cut, settings, table
+from speechrnn.cli.tables import cut, settings, table
 from speechrnn.recognizer import Recognizer
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from speechrnn.cli.inspect.tables import counted, settings, table
+from speechrnn.cli.tables import counted, settings, table
 from speechrnn.runs.checkpoint import Checkpoint, find_checkpoint
 from speechrnn.runs.config import Config
 from speechrnn.runs.curves import draw_curves

@@ -11,7 +11,6 @@ from speechrnn.data.augment.gain import Gain
 from speechrnn.data.augment.noise import Noise, NoiseConfig
 from speechrnn.data.augment.reverb import ReverbConfig, Reverberation
 from speechrnn.data.augment.speed import SpeedPerturbation, steps_between
-from speechrnn.data.augment.stretch import PitchAndStretch, PitchConfig, StretchConfig
 from speechrnn.data.augment.surroundings import Surroundings, SurroundingsConfig
 from speechrnn.data.augment.telephone import Telephone, TelephoneConfig
 from speechrnn.nn.spec_augment import SpecAugmentConfig
@@ -24,8 +23,6 @@ class AugmentConfig:
     speed: list[float] = field(default_factory=lambda: [0.9, 1.0, 1.1])  # factors, one drawn for each utterance
     speed_between: bool = False  # every factor from the least of `speed` to the greatest, in steps of 1 %
     spec: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)  # masks in the features
-    pitch: PitchConfig = field(default_factory=PitchConfig)
-    stretch: StretchConfig = field(default_factory=StretchConfig)
     surroundings: SurroundingsConfig = field(default_factory=SurroundingsConfig)
     reverb: ReverbConfig = field(default_factory=ReverbConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
@@ -35,7 +32,7 @@ class AugmentConfig:
 
 
 class Augmentation(nn.Module):
-    """Speed, pitch and stretch, surroundings, room, noise, telephone, clipping, gain: the voice, the place, then the channel.
+    """Speed, surroundings, room, noise, telephone, clipping, gain: the voice, the place, then the channel.
 
     Everything random is drawn from the generator of each utterance, so it is augmented alike in whatever batch it is.
     """
@@ -53,10 +50,6 @@ class Augmentation(nn.Module):
         self.speed = SpeedPerturbation(factors)
         self.stages = nn.ModuleList()
         self.fastest = max(factors)  # the factor by which an utterance may become shorter
-        if config.pitch.probability or config.stretch.probability:
-            stage = PitchAndStretch(config.pitch, config.stretch, sample_rate)
-            self.stages.append(stage)
-            self.fastest *= stage.fastest
         if config.surroundings.probability:
             self.stages.append(Surroundings(config.surroundings, sample_rate))
         if config.reverb.probability:
@@ -86,10 +79,10 @@ class Augmentation(nn.Module):
         """(utterances,) samples -> how many `forward` makes of them with generators of the same seeds, to a few samples: batches
         are made of utterances that are equally long when they are played."""
         samples = samples / np.array(self.speed.factors)[self._speed_choice(generators)]
-        for stage in self.stages:  # those that change lengths come first, and draw the new lengths before anything else
-            if isinstance(stage, PitchAndStretch):
-                samples = samples / stage.draw(generators)[1]
-            elif isinstance(stage, Surroundings):
+        for (
+            stage
+        ) in self.stages:  # the one that changes lengths comes first, and draws the new ones before anything else
+            if isinstance(stage, Surroundings):
                 samples = samples + stage.draw(generators).sum(1)
         return samples
 
