@@ -37,6 +37,8 @@ done
 
 python recipes/english/synthesise.py "$lm/books.txt.xz" $data/synthetic 420
 python recipes/an4/nonspeech.py $data/nonspeech 120
+[ -s $data/words/all.jsonl ] || python recipes/english/single_words.py $data/an4/spelled.jsonl $data/three/train-clean-100.jsonl \
+    $data/learners/train.jsonl $data/korliu-validated/all.jsonl -o $data/words --each 30
 
 tests=($data/test/dev-clean.jsonl $data/sh18en-validated/all.jsonl) # the language model may not know their sentences
 [ -s $data/modern.txt.xz ] || python recipes/english/modern_text.py $corpora/more/repositories "$lm/cmudict.dict.xz" \

@@ -1,9 +1,9 @@
-"""Cut single words out of transcribed recordings, where an alignment finds them: digits and commands are often said alone.
+"""Cut single words out of transcribed recordings: digits and commands are often said alone, and few recordings hold just one.
 
     python recipes/english/single_words.py data/english/an4/spelled.jsonl data/english/learners/train.jsonl -o data/english/words
 
-A word is cut half-way to its neighbours, or 0.15 s from its ends where there is a pause. Words that the model doubts are left out, and
-those that are too short to be said with care; of each word at most `--each` are taken from one manifest.
+A word is cut half-way to its neighbours, or 0.15 s from its ends where there is a pause. Words of which the model is not sure
+are left out, and words shorter than 0.2 s. At most `--each` recordings of a word are taken from one manifest.
 """
 
 import argparse
