@@ -32,7 +32,7 @@ from speechrnn.writers import FORMATS
 
 if TYPE_CHECKING:
     from speechrnn.batching.engine import Job
-    from speechrnn.batching.recordings import Recording
+    from speechrnn.batching.recordings import Raw, Recording
     from speechrnn.cli.transcribe.outputs import Files, Lines
     from speechrnn.cli.transcribe.report import Report
     from speechrnn.transcript import Transcript
@@ -46,7 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an audio file, a folder (its audio files, at all levels), a manifest (.jsonl), or - for stdin",
     )
     parser.add_argument("--model", metavar="NAME|PATH|URL", help=f"{PACKAGE} (default: english)")
-    parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
+    parser.add_argument(
+        "--raw",
+        type=_raw,
+        metavar="RATE[:KIND]",
+        help="stdin is samples at RATE Hz without a header: s16 (default), f32, ulaw or alaw",
+    )
     parser.add_argument(
         "--channels",
         choices=("mix", "each"),
@@ -91,6 +96,15 @@ def _formats(text: str) -> list[str]:
         if name not in FORMATS:
             raise argparse.ArgumentTypeError(f"expected some of {','.join(FORMATS)}, found {name!r}")
     return names
+
+
+def _raw(text: str) -> "Raw":
+    from speechrnn.batching.recordings import RAW_KINDS, Raw
+
+    rate, _, kind = text.partition(":")
+    if kind not in ("", *RAW_KINDS):
+        raise argparse.ArgumentTypeError(f"expected RATE or RATE:KIND with {', '.join(RAW_KINDS)}, found {text!r}")
+    return Raw(positive(rate), kind or "s16")
 
 
 def run(args: argparse.Namespace) -> int:
