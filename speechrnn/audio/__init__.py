@@ -8,14 +8,17 @@ import numpy as np
 
 from speechrnn.audio.arrays import RATES, Sound, open_array
 from speechrnn.audio.decoding import open_file
+from speechrnn.audio.mixing import mixed
 from speechrnn.audio.sources import Source, is_array, is_seekable, is_stdin, plain_file, source_name
 from speechrnn.errors import InputError, reason
 
 # What libsndfile decodes and people record speech in; used to find the audio in a directory, not to judge a file.
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aif", ".aiff", ".au", ".w64", ".caf")
 
-# Audio that it does not decode: found in a directory, such a file is named and not passed over in silence.
-FOREIGN_SUFFIXES = (".m4a", ".m4b", ".aac", ".amr", ".wma", ".mp4", ".webm", ".mka", ".3gp", ".ra")
+# What the program ffmpeg decodes.
+FOREIGN_SUFFIXES = tuple(
+    ".m4a .m4b .aac .amr .awb .wma .mp4 .m4v .webm .mka .mkv .mov .avi .flv .wmv .mpg .mpeg .3gp .ra .rm".split()
+)
 
 
 def read_audio(
@@ -40,7 +43,8 @@ def read_audio(
         rate: an array's own rate in Hz, required with one; not used with a file, which states its own.
         offset: where to begin, in seconds.
         duration: how much to read, in seconds; None is to the end. What lies past the end is not missed.
-        channel: the one to read, from 0; None is the average of all.
+        channel: the one to read, from 0; None is the average of all, but the best
+            one alone, with a warning, where the average would lose the signal.
 
     Raises:
         InputError: it cannot be opened or decoded, has no samples or no such channel, or holds NaN or infinity.
@@ -118,13 +122,10 @@ def _converted(
         raise InputError(f"{sound.name}: expected a channel of 0 to {sound.channels - 1}, found {channel}")
     resampler = None
     count = unusable = given = 0
+    if channel is None and sound.channels > 1:
+        blocks = mixed(sound.name, sound.rate, blocks)
     for block in blocks:
-        with np.errstate(over="ignore", invalid="ignore"):
-            mono = (
-                block.mean(axis=1, dtype=np.float32)
-                if channel is None and sound.channels > 1
-                else block[:, channel or 0]
-            )
+        mono = block[:, channel or 0]
         count += len(mono)
         finite = np.isfinite(mono)
         unusable += len(mono) - int(np.count_nonzero(finite))

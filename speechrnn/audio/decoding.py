@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from speechrnn.audio import ffmpeg
 from speechrnn.audio.arrays import BLOCK, Sound, stretch
 from speechrnn.audio.parts import Part, as_file, parts
 from speechrnn.audio.wav import STREAMED
@@ -37,6 +38,8 @@ def open_file(name: str, file: BinaryIO, stack: ExitStack) -> Sound:
     if file.seek(0, io.SEEK_END) == 0:
         raise InputError(f"{name}: the file is empty")
     found = parts(file)
+    if found is None and (samples := ffmpeg.decoded(name, file, stack)):
+        file, found = samples, ()
     if found is None:
         raise _refused(name, "Format not recognised")
     streams = [_stream(name, as_file(part, file, stack), part, stack) for part in found] or [
@@ -133,11 +136,11 @@ def _decoded(sound: Any, start: int, wanted: int) -> Iterator[np.ndarray]:
     import soundfile
 
     try:
-        if start != sound.tell():
+        if start:
             try:
                 sound.seek(start)
             except soundfile.LibsndfileError:  # GSM, for example, can only be decoded from its start
-                for skipped in _decoded(sound, sound.tell(), start):
+                for skipped in _decoded(sound, 0, start):
                     del skipped
         # Otherwise soundfile seeks to where it stands after every block: slower, and MP3's decoder complains on stderr.
         sound.seekable = lambda: False
