@@ -8,12 +8,13 @@ times and more.
   speechrnn transcribe recordings/ -o texts --resume      what is missing
   speechrnn transcribe call.wav --channels each     who says what on the phone
   speechrnn transcribe talk.wav --lm books.lm --hotwords "smith,main street"
-  ffmpeg -i film.mp4 -f wav - | speechrnn transcribe -
+  speechrnn transcribe film.mp4
   arecord -f S16_LE -r 16000 | speechrnn transcribe - --raw 16000
 
 wav, flac, ogg, opus, mp3, sph, aiff and au are read, of any sample rate and
-number of channels. A recording that cannot be used is named on stderr, the
-others are transcribed, and the exit status is 1. Ctrl-C leaves what is done.
+number of channels; m4a, mp4, mkv and others if the program ffmpeg is there. A
+recording that cannot be used is named on stderr, the others are transcribed,
+and the exit status is 1. Ctrl-C leaves what is done.
 """
 
 import argparse
@@ -112,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
     _check_usage(args, formats)
     from speechrnn.cli.transcribe.inputs import recordings
 
-    found = list(recordings(args.files))
+    passed_over: list[str] = []
+    found = list(recordings(args.files, passed_over.append))
     wanted = [each for each in found if not isinstance(each, InputError)]
     one = len(found) == 1 and not os.path.isdir(args.files[0]) and not args.files[0].endswith(".jsonl")
     if not (args.output or one or FORMATS[formats[0]].joined):
@@ -120,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     output, wanted, there = _output(args, formats, wanted, one)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        return _transcribe(args, found, wanted, output, one, there)
+        return _transcribe(args, found, wanted, output, one, there, passed_over)
 
 
 def _check_usage(args: argparse.Namespace, formats: Sequence[str]) -> None:
@@ -167,6 +169,7 @@ def _transcribe(
     output: "Lines | Files",
     one: bool,
     there: int,
+    passed_over: Sequence[str],
 ) -> int:
     from speechrnn.batching.engine import transcribe
     from speechrnn.cli.transcribe.report import Report
@@ -174,6 +177,8 @@ def _transcribe(
     sizes = {recording: _size(recording) for recording in wanted}
     report = Report(sum(sizes.values()), len(wanted), args.quiet, args.verbose)
     warnings.showwarning = lambda message, *_: report.warning(str(message))
+    for note in passed_over:
+        report.warning(note)
     for error in found:
         if isinstance(error, InputError):
             report.error(str(error))
