@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
@@ -18,15 +18,18 @@ from speechrnn.audio.wav import STREAMED
 from speechrnn.errors import InputError
 
 UNKNOWN = 2**63 - 1  # frames; libsndfile's answer where the header leaves the length open, as a streamed FLAC does
+SMALL = 256  # frames decoded at a time near damage
 ROUNDING = 0.02  # seconds that a header may differ by
 # Others that libsndfile opens are rarely recordings, and its readers of them print on stdout.
 FORMATS = "WAV WAVEX RF64 W64 FLAC OGG MP3 MPEG NIST AIFF AU CAF".split()
 
 
 class _Stream(NamedTuple):
-    """One of those in a file: libsndfile's `sound`, and what a header `stated` of it, in seconds, where that may differ."""
+    """One of those in a file: libsndfile's `sound` of a `file`, and what a header `stated` of it, in seconds, where that may
+    differ."""
 
     sound: Any
+    file: BinaryIO
     stated: float | None
 
     @property
@@ -52,8 +55,8 @@ def open_file(name: str, file: BinaryIO, stack: ExitStack) -> Sound:
             stacklevel=1,
         )
     first = streams[0].sound
-    blocks = partial(_blocks, name, file, streams)
-    return Sound(name, first.samplerate, first.channels, blocks, partial(_seconds, name, streams, blocks))
+    blocks, seconds = partial(_blocks, name, file, streams), partial(_seconds, name, file, streams)
+    return Sound(name, first.samplerate, first.channels, blocks, seconds)
 
 
 def _refused(name: str, said: str) -> InputError:
@@ -85,7 +88,7 @@ def _stream(name: str, file: BinaryIO, part: Part | None, stack: ExitStack) -> _
         claimed, present = _data_bytes(sound)
         if 0 < present < claimed < STREAMED:
             stated = sound.frames * claimed / present / sound.samplerate
-    return _Stream(sound, stated)
+    return _Stream(sound, file, stated)
 
 
 def _blocks(
@@ -135,6 +138,7 @@ def _decoded(sound: Any, start: int, wanted: int) -> Iterator[np.ndarray]:
     """Blocks (samples, channels) of float32 from a frame on."""
     import soundfile
 
+    at = start
     try:
         if start:
             try:
@@ -149,8 +153,13 @@ def _decoded(sound: Any, start: int, wanted: int) -> Iterator[np.ndarray]:
             if not len(block):
                 break
             wanted -= len(block)
+            at += len(block)
             yield block
     except soundfile.LibsndfileError as error:
+        with suppress(soundfile.LibsndfileError):  # what came before the damage was lost with the block
+            sound.seek(at)
+            while len(block := sound.read(SMALL, dtype="float32", always_2d=True)):
+                yield block
         raise _Damaged(_said(error)) from None
 
 
@@ -176,24 +185,28 @@ def _check_readable(file: BinaryIO) -> None:
         pass
 
 
-def _seconds(name: str, streams: Sequence[_Stream], blocks: Any) -> float:
+def _seconds(name: str, file: BinaryIO, streams: Sequence[_Stream]) -> float:
     """Decoded to the end only where the length is not known: a header of FLAC may state more than there is."""
+    rate = streams[0].sound.samplerate
+    stretch(name, 0, rate, 0.0, None)
+    if all(map(_has_its_end, streams)):
+        return sum(stream.seconds for stream in streams)
+    with ExitStack() as stack:  # opened again: where a seek failed, libsndfile reads no more
+        again = [_stream(name, stream.file, None, stack) for stream in streams]
+        return float(sum(map(len, _blocks(name, file, again, 0.0, None))) / rate)
+
+
+def _has_its_end(stream: _Stream) -> bool:
     import soundfile
 
-    stretch(name, 0, streams[0].sound.samplerate, 0.0, None)
-    for stream in streams:
-        sound = stream.sound
-        known = sound.frames != UNKNOWN
-        if known and sound.format == "FLAC" and sound.frames:
-            try:
-                sound.seek(sound.frames - 1)
-                known = len(sound.read(1)) == 1
-                sound.seek(0)
-            except soundfile.LibsndfileError:
-                known = False
-        if not known:
-            return float(sum(map(len, blocks(0.0, None))) / streams[0].sound.samplerate)
-    return sum(stream.seconds for stream in streams)
+    sound = stream.sound
+    if sound.format != "FLAC" or sound.frames in (0, UNKNOWN):
+        return bool(sound.frames != UNKNOWN)
+    try:
+        sound.seek(sound.frames - 1)
+        return len(sound.read(1)) == 1
+    except soundfile.LibsndfileError:
+        return False
 
 
 def _said(error: Any) -> str:
