@@ -49,9 +49,9 @@ def open_file(name: str, file: BinaryIO, stack: ExitStack) -> Sound:
         _stream(name, file, None, stack)
     ]
     if damage := sum(part.damage for part in found):
-        seconds = sum(stream.seconds for stream in streams)
+        read = sum(stream.seconds for stream in streams)
         warnings.warn(
-            f"{name}: damaged: {damage} bytes within it are no audio; the {seconds:.2f} s around them were read",
+            f"{name}: damaged: {damage} bytes within it are no audio; the {read:.2f} s around them were read",
             stacklevel=1,
         )
     first = streams[0].sound
