@@ -13,8 +13,8 @@ import pytest
 import soundfile
 from conftest import RATE, tones
 
-from speechrnn import audio
-from speechrnn.audio import audio_blocks, channels_of, printable, read_audio, source_name
+from speechrnn.audio import arrays, audio_blocks, channels_of, read_audio, source_name, sources
+from speechrnn.audio.sources import printable
 from speechrnn.errors import InputError
 
 
@@ -163,7 +163,7 @@ def test_blocks_are_what_is_read_at_once(rate, channels):
     for source, own in ((io.BytesIO(encoded(sound, rate, subtype="FLOAT")), None), (sound, rate)):
         blocks = list(audio_blocks(source, RATE, rate=own, offset=1.0, duration=2.5))
         assert all(block.ndim == 1 and block.dtype == np.float32 for block in blocks)
-        assert max(map(len, blocks)) <= 2 * audio.BLOCK * RATE / rate + 1000
+        assert max(map(len, blocks)) <= 2 * arrays.BLOCK * RATE / rate + 1000
         whole = read_audio(source, RATE, rate=own, offset=1.0, duration=2.5)
         np.testing.assert_array_equal(np.concatenate(blocks), whole)
         assert abs(len(whole) - 2.5 * RATE) <= 1
@@ -196,7 +196,7 @@ def test_no_block_comes_after_a_sample_that_is_no_number():
     with pytest.raises(InputError, match="found NaN or infinity in 2 of 100000"):
         for block in audio_blocks(sound, RATE, rate=RATE):
             given.append(block)
-    np.testing.assert_array_equal(np.concatenate(given), sound[: 3 * audio.BLOCK])
+    np.testing.assert_array_equal(np.concatenate(given), sound[: 3 * arrays.BLOCK])
 
 
 READ_STDIN = """
@@ -229,9 +229,8 @@ def test_what_a_pipe_gives_is_kept_on_disk_and_bounded(monkeypatch):
             return False
 
     contents = encoded(noise(100_000))
-    monkeypatch.setattr(audio, "HELD", 10_000)
     np.testing.assert_array_equal(read_audio(Pipe(contents), RATE), read_audio(io.BytesIO(contents), RATE))
-    monkeypatch.setattr(audio, "LONGEST_STREAM", 1 << 17)
+    monkeypatch.setattr(sources, "LONGEST_STREAM", 1 << 17)
     with pytest.raises(InputError, match="expected at most 0 MiB from a stream: write it to a file first"):
         read_audio(Pipe(contents), RATE)
     with pytest.raises(InputError, match="found a stream: write it to a file first"):

@@ -8,7 +8,6 @@ several threads. Long recordings are never in memory as a whole. Neither is a fo
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechrnn.alignment.pauses import LONGEST
-from speechrnn.audio import Source, Steady, audio_blocks, channels_of, read_audio, source_name
+from speechrnn.audio import Source, audio_blocks, channels_of, read_audio, seconds_of, source_name
 from speechrnn.batch_sizes import BATCH_SECONDS, SORTED_SECONDS, by_length
-from speechrnn.batching.recordings import Recording, again_and_again
+from speechrnn.batching.recordings import Raw, Recording, again_and_again
 from speechrnn.batching.threads import Task, ahead, executor, wait_for_one
 from speechrnn.errors import InputError
 from speechrnn.transcript import Segment, Transcript
@@ -34,7 +33,7 @@ class Job:
     """How recordings are to be transcribed.
 
     `workers` batches run at a time. `times` asks for words with times, `each` for every channel by itself. `window` is the
-    audio to sort by length, in seconds. `raw` is the rate of headerless 16-bit samples on stdin. `heard(recording, share,
+    audio to sort by length, in seconds. `raw` is what headerless samples on stdin are. `heard(recording, share,
     seconds)` is told what has been taken in of a long one, and `found(segment)` what is said in it, as soon as that is known.
     """
 
@@ -43,7 +42,7 @@ class Job:
     times: bool = False
     each: bool = False
     window: float = SORTED_SECONDS
-    raw: int | None = None
+    raw: Raw | None = None
     heard: Callable[[Recording, float, float], None] = lambda recording, share, seconds: None
     found: Callable[[Segment], None] | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -97,7 +96,7 @@ def transcribe(recordings: Iterable[Recording], job: Job) -> Generator[Outcome]:
 Begun = Sequence[tuple[list[int], Task]]  # places in a window, and what gives their results
 
 
-def _opened(recordings: Iterable[Recording], raw: int | None) -> Iterator[Sound]:
+def _opened(recordings: Iterable[Recording], raw: Raw | None) -> Iterator[Sound]:
     """What each is to be read from. Streams are taken in here: no Ctrl-C would end a thread that waits for one."""
     for recording in recordings:
         sound = Sound(recording)
@@ -210,7 +209,7 @@ def _run(job: Job, sounds: Sequence[Sound]) -> list[Result]:
 def _run_long(job: Job, sound: Sound) -> Result:
     """A long recording, as it is read; its channels one after another."""
     recording, rate = sound.recording, job.recognizer.package.sample_rate
-    length = recording.duration or _claimed_seconds(sound.source)
+    length = recording.duration or max(seconds_of(sound.source), LONGEST)
     transcripts: list[Transcript] = []
 
     def heard(seconds: float) -> None:
@@ -230,16 +229,3 @@ def _run_long(job: Job, sound: Sound) -> Result:
     except InputError as error:
         return error
     return transcripts
-
-
-def _claimed_seconds(source: Source) -> float:
-    """How long the header says that it is; beyond all measure where it leaves that open."""
-    import soundfile
-
-    with ExitStack() as stack:
-        try:  # soundfile cannot open every path: its bytes may not be UTF-8
-            file = stack.enter_context(open(source, "rb")) if isinstance(source, str) else source
-            file.seek(0)
-            return max(soundfile.info(Steady(file)).duration, LONGEST)
-        except (soundfile.SoundFileError, OSError):
-            return LONGEST

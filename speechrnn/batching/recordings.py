@@ -5,12 +5,22 @@ import stat
 import struct
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
-from speechrnn.audio import HELD, LONGEST_STREAM, Source
+from speechrnn.audio import Source
+from speechrnn.audio.sources import copied
 from speechrnn.errors import InputError, reason
 
 STDIN = "-"
+
+RAW_KINDS = {"s16": (1, 2), "f32": (3, 4), "ulaw": (7, 1), "alaw": (6, 1)}  # the code of WAV, and bytes a sample
+
+
+class Raw(NamedTuple):
+    """What samples without a header are: their rate in Hz, and one of RAW_KINDS."""
+
+    rate: int
+    kind: str = "s16"
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,8 @@ class Recording:
     duration: float | None = None
 
 
-def again_and_again(recording: Recording, raw: int | None) -> Source:
-    """The recording as something that can be read more than once: a stream goes into memory or a nameless file first.
+def again_and_again(recording: Recording, raw: Raw | None) -> Source:
+    """The recording as something that can be read more than once: a stream goes into a nameless file first.
 
     `raw` as for `kept`.
 
@@ -58,36 +68,19 @@ def is_regular(path: str) -> bool:
         return True
 
 
-def kept(stream: BinaryIO, name: str, raw: int | None) -> BinaryIO:
-    """A stream read to its end, in memory or where it is long in a file without a name: it can be read again and again.
+def kept(stream: BinaryIO, name: str, raw: Raw | None) -> BinaryIO:
+    """A stream read to its end, into a file without a name: it can be read again and again.
 
-    `raw` makes a wav file of 16-bit samples (little-endian, one channel) at so many Hz.
+    `raw` makes a wav file of samples without a header, little-endian and of one channel.
 
     Raises:
         InputError: it is longer than LONGEST_STREAM bytes.
     """
-    from tempfile import SpooledTemporaryFile
-
-    class Kept(SpooledTemporaryFile):
-        name = ""  # what messages call it; a file without a name has a number here
-
-    file = Kept(max_size=HELD)
-    file.name = name
-    header = bytes(44) if raw else b""
-    file.write(header)
-    while block := stream.read(1 << 20):
-        if file.tell() + len(block) > LONGEST_STREAM:
-            raise InputError(
-                f"{name}: expected at most {LONGEST_STREAM >> 20} MiB from a stream: write it to a file first"
-            )
-        file.write(block)
-    size = file.tell() - len(header)
+    header = b""
     if raw:
-        file.seek(0)
-        file.write(
-            struct.pack(
-                "<4sI8sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVEfmt ", 16, 1, 1, raw, 2 * raw, 2, 16, b"data", size
-            )
-        )
-    file.seek(0)
-    return cast(BinaryIO, file)  # it has all its methods
+        code, size = RAW_KINDS[raw.kind]
+        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, code, 1, raw.rate, raw.rate * size, size, 8 * size)
+        header = b"RIFF\xff\xff\xff\xffWAVE" + form + b"data\xff\xff\xff\xff"  # of a length that is not known yet
+    file: Any = copied(name, stream, header)
+    file.name = name  # what messages call it; a file without a name has a number here
+    return cast(BinaryIO, file)

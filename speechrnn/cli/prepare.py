@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -92,7 +93,10 @@ def _setting(argument: str) -> tuple[str, object]:
 def run(args: argparse.Namespace) -> int:
     dev = read_dev(args.dev_speakers) if args.dev_speakers else None
     print(f"reading {args.source}", file=sys.stderr)
-    splits = _prepare(args, Rules(args.normaliser, args.alphabet, args.nonspeech))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+        splits = _prepare(args, Rules(args.normaliser, args.alphabet, args.nonspeech))
     if dev:
         splits = hold_out(splits, dev)
         for warning in shared(*splits[:2]):

@@ -214,11 +214,22 @@ def test_the_channels_of_a_long_call(transcribe, tmp_path):
     assert [word["start"] for word in found["words"] if word["text"] == "stop"] == [pytest.approx(30.0, abs=0.1)]
 
 
-def test_samples_without_header_on_stdin(package_dir):
+def test_samples_without_header_on_stdin(package_dir, tmp_path):
     for rate in (8000, RATE, 44100):
         samples = (tones("raw sound", rate) * 32767).astype("<i2").tobytes()
         done = subprocess.run(command(package_dir, "-", "--raw", str(rate)), input=samples, capture_output=True)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"raw sound\n", b"")
+    for kind in ("ulaw", "alaw"):
+        coded = tmp_path / f"{kind}.wav"
+        soundfile.write(coded, tones("raw sound", 8000), 8000, subtype=kind.upper())
+        samples = coded.read_bytes()[-len(tones("raw sound", 8000)) :]
+        done = subprocess.run(command(package_dir, "-", "--raw", f"8000:{kind}"), input=samples, capture_output=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"raw sound\n", b"")
+    done = subprocess.run(command(package_dir, "-", "--raw", "8000:mp3"), input=samples, capture_output=True)
+    assert (
+        done.returncode == 2
+        and b"expected RATE or RATE:KIND with s16, f32, ulaw, alaw, found '8000:mp3'" in done.stderr
+    )
     done = subprocess.run(command(package_dir, "-", "--raw", "16000"), input=b"", capture_output=True)
     assert (done.returncode, done.stderr) == (1, b"speechrnn transcribe: stdin: no samples\n")
 

@@ -1,6 +1,8 @@
 """Folders and tables of anybody's recordings."""
 
 import json
+import shutil
+import subprocess
 import unicodedata
 
 import numpy as np
@@ -209,3 +211,31 @@ def test_a_table_of_a_spreadsheet_that_writes_semicolons(tmp_path):
     (tmp_path / "t.csv").write_text("audio;text\na.wav;one, two\n")
     [split] = prepare_folder(tmp_path / "t.csv", Rules("raw", "", False))
     assert [u.text for u in split.utterances] == ["one, two"]
+
+
+def test_a_duration_is_that_of_the_data_and_not_of_the_header(tmp_path):
+    for name in ("open", "twice", "cut"):
+        (tmp_path / f"{name}.txt").write_text("words")
+    tone(tmp_path / "open.wav", 2.0)
+    whole = (tmp_path / "open.wav").read_bytes()
+    (tmp_path / "open.wav").write_bytes(whole[:40] + bytes(4) + whole[44:])
+    random = np.random.default_rng(0).normal(0, 0.1, 16000)
+    soundfile.write(tmp_path / "twice.flac", random, 8000)
+    coded = (tmp_path / "twice.flac").read_bytes()
+    (tmp_path / "twice.flac").write_bytes(coded * 2)
+    (tmp_path / "cut.flac").write_bytes(coded[: len(coded) // 2])
+    with pytest.warns(UserWarning, match="cut.flac: its header states 2.00 s, it ends at"):
+        durations = {utterance.id: utterance.duration for utterance in only(tmp_path).utterances}
+    assert durations["open"] == 2.0 and durations["twice"] == 4.0 and 0.5 < durations["cut"] < 1.1
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="no ffmpeg")
+def test_recordings_of_phones_are_not_passed_over(tmp_path, monkeypatch):
+    tone(tmp_path / "a.wav", 1.0, rate=16000)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", tmp_path / "b.m4a"], check=True)
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("words")
+    assert [u.duration for u in only(tmp_path).utterances] == [1.0, pytest.approx(1.0, abs=0.1)]
+    monkeypatch.setenv("PATH", "")
+    (item,) = only(tmp_path).left_out
+    assert (item.id, item.reason) == ("b", "unreadable audio") and "install it" in item.detail

@@ -8,12 +8,13 @@ times and more.
   speechrnn transcribe recordings/ -o texts --resume      what is missing
   speechrnn transcribe call.wav --channels each     who says what on the phone
   speechrnn transcribe talk.wav --lm books.lm --hotwords "smith,main street"
-  ffmpeg -i film.mp4 -f wav - | speechrnn transcribe -
+  speechrnn transcribe film.mp4
   arecord -f S16_LE -r 16000 | speechrnn transcribe - --raw 16000
 
 wav, flac, ogg, opus, mp3, sph, aiff and au are read, of any sample rate and
-number of channels. A recording that cannot be used is named on stderr, the
-others are transcribed, and the exit status is 1. Ctrl-C leaves what is done.
+number of channels; m4a, mp4, mkv and others if the program ffmpeg is there. A
+recording that cannot be used is named on stderr, the others are transcribed,
+and the exit status is 1. Ctrl-C leaves what is done.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from speechrnn.writers import FORMATS
 
 if TYPE_CHECKING:
     from speechrnn.batching.engine import Job
-    from speechrnn.batching.recordings import Recording
+    from speechrnn.batching.recordings import Raw, Recording
     from speechrnn.cli.transcribe.outputs import Files, Lines
     from speechrnn.cli.transcribe.report import Report
     from speechrnn.transcript import Transcript
@@ -46,7 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an audio file, a folder (its audio files, at all levels), a manifest (.jsonl), or - for stdin",
     )
     parser.add_argument("--model", metavar="NAME|PATH|URL", help=f"{PACKAGE} (default: english)")
-    parser.add_argument("--raw", type=positive, metavar="RATE", help="stdin is 16-bit samples at RATE Hz, no header")
+    parser.add_argument(
+        "--raw",
+        type=_raw,
+        metavar="RATE[:KIND]",
+        help="stdin is samples at RATE Hz without a header: s16 (default), f32, ulaw or alaw",
+    )
     parser.add_argument(
         "--channels",
         choices=("mix", "each"),
@@ -93,12 +99,22 @@ def _formats(text: str) -> list[str]:
     return names
 
 
+def _raw(text: str) -> "Raw":
+    from speechrnn.batching.recordings import RAW_KINDS, Raw
+
+    rate, _, kind = text.partition(":")
+    if kind not in ("", *RAW_KINDS):
+        raise argparse.ArgumentTypeError(f"expected RATE or RATE:KIND with {', '.join(RAW_KINDS)}, found {text!r}")
+    return Raw(positive(rate), kind or "s16")
+
+
 def run(args: argparse.Namespace) -> int:
     formats = list(dict.fromkeys(args.format or ["txt"]))
     _check_usage(args, formats)
     from speechrnn.cli.transcribe.inputs import recordings
 
-    found = list(recordings(args.files))
+    passed_over: list[str] = []
+    found = list(recordings(args.files, passed_over.append))
     wanted = [each for each in found if not isinstance(each, InputError)]
     one = len(found) == 1 and not os.path.isdir(args.files[0]) and not args.files[0].endswith(".jsonl")
     if not (args.output or one or FORMATS[formats[0]].joined):
@@ -106,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     output, wanted, there = _output(args, formats, wanted, one)
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        return _transcribe(args, found, wanted, output, one, there)
+        return _transcribe(args, found, wanted, output, one, there, passed_over)
 
 
 def _check_usage(args: argparse.Namespace, formats: Sequence[str]) -> None:
@@ -153,6 +169,7 @@ def _transcribe(
     output: "Lines | Files",
     one: bool,
     there: int,
+    passed_over: Sequence[str],
 ) -> int:
     from speechrnn.batching.engine import transcribe
     from speechrnn.cli.transcribe.report import Report
@@ -160,6 +177,8 @@ def _transcribe(
     sizes = {recording: _size(recording) for recording in wanted}
     report = Report(sum(sizes.values()), len(wanted), args.quiet, args.verbose)
     warnings.showwarning = lambda message, *_: report.warning(str(message))
+    for note in passed_over:
+        report.warning(note)
     for error in found:
         if isinstance(error, InputError):
             report.error(str(error))

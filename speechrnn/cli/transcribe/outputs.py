@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speechrnn.audio import printable, source_name
+from speechrnn.audio.sources import printable, source_name
 from speechrnn.batching.recordings import Recording
 from speechrnn.errors import InputError, reason
 from speechrnn.transcript import Segment, Transcript

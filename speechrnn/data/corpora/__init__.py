@@ -6,14 +6,13 @@ text, and sorts the two piles: nothing is dropped without a name and a reason. `
 """
 
 import functools
-import math
 import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speechrnn.audio import UNKNOWN
+from speechrnn.audio import seconds_of
 from speechrnn.errors import InputError
 from speechrnn.files import read_text
 from speechrnn.manifest import Utterance
@@ -148,19 +147,15 @@ def _check_times(utterance: Utterance, seconds: float) -> Utterance:
 
 
 def _seconds(path: str) -> float:
-    import soundfile
-
     if not os.path.isfile(path):
         raise _Unusable("missing audio", path)
     try:
-        info = soundfile.info(path)
-    except (RuntimeError, TypeError) as error:  # TypeError: a headerless .raw
-        raise _Unusable("unreadable audio", f"{path}: {getattr(error, 'error_string', error)}") from None
-    if not info.frames or not math.isfinite(info.frames / info.samplerate):
+        seconds = seconds_of(path)
+    except InputError as error:
+        raise _Unusable("unreadable audio", str(error)) from None
+    if not seconds:
         raise _Unusable("audio of zero length", path)
-    if info.frames == UNKNOWN:  # a FLAC that was streamed does not say
-        return sum(map(len, soundfile.blocks(path, blocksize=1 << 16, dtype="int16"))) / info.samplerate
-    return info.frames / info.samplerate
+    return seconds
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:

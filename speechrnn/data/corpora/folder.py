@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechrnn.audio import SUFFIXES
+from speechrnn.audio import FOREIGN_SUFFIXES, SUFFIXES
 from speechrnn.data.corpora import LeftOut, Rules, Split, check, read_lines
 from speechrnn.errors import InputError
 from speechrnn.files import read_text
@@ -45,7 +45,7 @@ def prepare_folder(source: Path, rules: Rules) -> list[Split]:
 
 def _side_by_side(root: Path) -> Iterator[Utterance | LeftOut]:
     files = sorted((p for p in root.rglob("*") if p.is_file()), key=lambda p: p.relative_to(root).parts)
-    audio_files = [p for p in files if p.suffix.lower() in SUFFIXES]
+    audio_files = [p for p in files if p.suffix.lower() in SUFFIXES + FOREIGN_SUFFIXES]
     texts = {p.with_suffix(""): p for p in files if p.suffix.lower() == ".txt"}
     spoken = {p.with_suffix("") for p in audio_files}
     if not spoken & texts.keys():
