@@ -102,7 +102,7 @@ def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
     from speechrnn.manifest import read_manifest
     from speechrnn.package import LOG_PRIORS, PRIOR_WEIGHT
     from speechrnn.recognizer import Recognizer
-    from speechrnn.search.tuning import at_the_edge, tune
+    from speechrnn.search.tuning import as_good, at_the_edge, tune
     from speechrnn.text import normaliser
 
     utterances = read_manifest(args.manifest)
@@ -117,6 +117,11 @@ def _chosen(args: argparse.Namespace, model: "LanguageModel") -> dict[str, Any]:
     _show(trial, tuned, words)
     if at_the_edge(tuned.best):
         _say("note: the best is at the edge of what was tried: does the language model suit these utterances?")
+    if (alike := as_good(tuned.grid)) > len(tuned.grid) / 2:
+        _say(
+            f"note: {alike} of {len(tuned.grid)} pairs of weights are within one error of the best: this dev set is too small or "
+            "too easy to choose weights. Of equal ones, those nearest to the defaults were taken. Use more and harder utterances"
+        )
     if args.picture:
         _say(f"{_draw(tuned, words, args.picture)}")
     return {

@@ -14,8 +14,9 @@ import torch
 from speechrnn.errors import InputError
 from speechrnn.files import write_atomically
 
-FORMAT = 2
-NAME = re.compile(r"(?:best-[\d.]+-)?step-(\d+)\.pt")  # of a checkpoint of a run, with its step
+FORMAT = 3
+NAME = re.compile(r"(?:best-[\d.-]+-)?step-(\d+)\.pt")  # of a checkpoint of a run, with its step
+WORST = 99_999.0  # of losses in names
 
 
 @dataclass
@@ -29,7 +30,8 @@ class Position:
     loss_count: int = 0
     skipped: int = 0  # updates of the epoch that has begun that were left out, for their gradient was not finite
     best: float = float("inf")  # lowest dev WER, in percent
-    best_epoch: int = 0
+    best_loss: float = float("inf")  # lowest dev loss with that WER
+    best_epoch: int = 0  # with both
     seconds: float = 0.0  # spent training
     epoch_seconds: float = 0.0  # of them, in the epoch that has begun
     epoch_audio: float = 0.0  # seconds of audio in its updates
@@ -94,15 +96,16 @@ class NewerFormat(InputError):
 
 
 class Checkpoints:
-    """Those of one run, in RUN/checkpoints: `step-N.pt` after N updates, the `last` of them, and `best-WER-step-N.pt`, the
-    `best` by their WER on the dev set. Names sort by step, and among the best by WER."""
+    """Those of one run, in RUN/checkpoints: `step-N.pt` after N updates, the `last` of them, and `best-WER-LOSS-step-N.pt`,
+    the `best` by WER on the dev set, and of equal WER by loss. Names sort by step, and among the best by WER and loss."""
 
     def __init__(self, run: str | os.PathLike, last: int = 2, best: int = 1):
         self.folder = Path(run, "checkpoints")
         self.last, self.best = last, best
 
-    def save(self, checkpoint: Checkpoint, wer: float | None = None) -> None:
-        """Write a checkpoint, and drop what is too many. With a `wer` in percent it may become one of the best.
+    def save(self, checkpoint: Checkpoint, wer: float | None = None, loss: float = 0.0) -> None:
+        """Write a checkpoint, and drop what is too many. With a `wer` in percent and a `loss` on the dev set it may become one of
+        the best.
 
         Raises:
             OSError: it cannot be written; those that were there are there still.
@@ -112,7 +115,8 @@ class Checkpoints:
         if wer is None:
             write_checkpoint(path, checkpoint)
         else:  # in this order: whoever is killed in between goes on from a best one that is there
-            best = self.folder / f"best-{wer:010.5f}-{path.name}"
+            loss = loss if loss < WORST else WORST  # so that infinity and NaN sort last, too
+            best = self.folder / f"best-{wer:010.5f}-{loss:011.5f}-{path.name}"
             write_checkpoint(best, checkpoint)
             _copy(best, path)
         for other in (*self.by_step(), *self.by_wer()):
@@ -126,7 +130,7 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("step-*.pt") if NAME.fullmatch(path.name))
 
     def by_wer(self) -> list[Path]:
-        """The best ones, the best first; of equal WER the earlier."""
+        """The best ones, the best first; of equal WER and loss the earlier."""
         return sorted(path for path in self.folder.glob("best-*.pt") if NAME.fullmatch(path.name))
 
     def newest(self) -> Checkpoint | None:

@@ -44,7 +44,7 @@ class OptimiserConfig:
     consistency: float = 0.0  # weight of the disagreement of two augmented views (CR-CTC); 0: one view
     intermediate: float = 0.0  # share of the loss that the middle of the network has, through the same output layer
     average: float = 0.0  # decay of the running average of weights that is evaluated and exported; 0: none
-    patience: int = 0  # epochs without a lower dev WER after which the run stops; 0: it goes to the end
+    patience: int = 0  # epochs without a better one (WER, then loss, on dev) after which the run stops; 0: it goes on
 
 
 @dataclass
@@ -53,7 +53,7 @@ class CheckpointConfig:
 
     minutes: float = 10.0  # between two checkpoints within an epoch: what a crash can cost
     last: int = 2  # should the newest be damaged, there is one before
-    best: int = 1  # of the epochs, by dev WER; more of them for `speechrnn average`
+    best: int = 1  # of the epochs, by dev WER, of equal ones by loss; more of them for `speechrnn average`
 
 
 @dataclass

@@ -3,7 +3,8 @@
 Errors are a rugged function of the weights: on a few hundred words many neighbours are equal, and a descent would stop at the
 first hollow. So every second value of both weights is tried, and then whatever lies around the best, until nothing untried
 does. Then the weight of the priors rises as long as that helps, each time from the best before. The beam comes last: one
-wider than that of the grid finds better scores, hardly other weights.
+wider than that of the grid finds better scores, hardly other weights. What the utterances cannot decide is left as `BeamSearch`
+has it by default.
 """
 
 from collections.abc import Callable
@@ -38,6 +39,7 @@ WORD_BONUSES = (
 )  # in nats: a language model takes some 5 from a word; a weak acoustic model hears too many
 PRIOR_WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8)  # with all of the priors, 1, the model of five hours errs more than with half
 BEAMS = (4, 8, 16, 32, 64, 128)
+DEFAULT, DEFAULT_BEAM = (LM_WEIGHTS.index(0.5), WORD_BONUSES.index(1.0)), 64  # of `BeamSearch`
 GRID_BEAM = 32  # of the grid: half the time of 64; with 16, a weak model's weights came out otherwise, and worse
 
 Cell = tuple[int, int]  # places in LM_WEIGHTS and WORD_BONUSES
@@ -64,7 +66,8 @@ class Tuned(NamedTuple):
 
 
 def tune(count_errors: Callable[[float, float, int, float], int]) -> Tuned:
-    """The weights with the fewest errors, and the narrowest beam that has no more than that of the grid and the widest.
+    """The weights with the fewest errors, and the narrowest beam that has no more than that of the grid and the widest; where
+    the narrowest of all is as good, the utterances do not tell beams apart, and it is the default.
 
     `count_errors` is asked for (lm_weight, word_bonus, beam, prior_weight).
     """
@@ -92,18 +95,28 @@ def tune(count_errors: Callable[[float, float, int, float], int]) -> Tuned:
     beams = {beam: grid[best] if beam == GRID_BEAM else count_errors(*weights, beam, prior_weight) for beam in BEAMS}
     # The fewest of all would be luck more often; a narrow beam that has it costs nothing
     enough = min(grid[best], beams[BEAMS[-1]])
-    beam = next(beam for beam in BEAMS if beams[beam] <= enough)
+    sufficient = [beam for beam in BEAMS if beams[beam] <= enough]
+    beam = DEFAULT_BEAM if {BEAMS[0], DEFAULT_BEAM} <= set(sufficient) else sufficient[0]
     return Tuned(grid, best, fewest, prior_weight, beams, beam)
 
 
 def best_cell(grid: dict[Cell, int]) -> Cell:
-    """The cell with the fewest errors; of equals that with the fewest around it, on average: a hollow, not a hole."""
+    """The cell with the fewest errors; of equals that with the fewest around it, on average: a hollow, not a hole;
+    and of those that differ by less than an error there, the one nearest to the default."""
 
     def around(cell: Cell) -> float:
         errors = [grid[other] for other in _around(cell) if other in grid]
         return sum(errors) / len(errors) if errors else float(grid[cell])
 
-    return min(grid, key=lambda cell: (grid[cell], around(cell), cell))
+    def away(cell: Cell) -> int:
+        return (cell[0] - DEFAULT[0]) ** 2 + (cell[1] - DEFAULT[1]) ** 2
+
+    return min(grid, key=lambda cell: (grid[cell], round(around(cell)), away(cell), cell))
+
+
+def as_good(grid: dict[Cell, int]) -> int:
+    """How many cells have at most one error more than the best: where they are most of them, the choice is chance."""
+    return sum(errors <= min(grid.values()) + 1 for errors in grid.values())
 
 
 def at_the_edge(best: Cell) -> bool:

@@ -117,14 +117,16 @@ class Trainer:
                     return interruption.signal or signal.SIGTERM
                 self._end_epoch(row)
                 progress.epoch(self.at, row)
-                self.save(row.get("dev_wer"))
+                self.save(row)
                 progress.tell(self.at, row)
         if self.at.epoch < self.config.optimiser.epochs:
-            self._say(f"ended: no lower dev WER in the last {self.config.optimiser.patience} epochs")
+            self._say(
+                f"ended: no lower dev WER, nor a lower loss with it, in the last {self.config.optimiser.patience} epochs"
+            )
         return 0
 
     def finished(self) -> bool:
-        """Whether all epochs are done, or the dev WER has not fallen for `patience` of them."""
+        """Whether all epochs are done, or none was the best for `patience` of them."""
         optimiser = self.config.optimiser
         tired = optimiser.patience and self.at.epoch - self.at.best_epoch >= optimiser.patience
         return self.at.epoch >= optimiser.epochs or bool(tired)
@@ -230,8 +232,8 @@ class Trainer:
         raw = {f"{name}_raw": rows[1][name] for name in ("dev_loss", "dev_wer")} if len(rows) == 2 else {}
         return {**rows[0], **raw}
 
-    def save(self, wer: float | None = None) -> None:
-        """Write a checkpoint; with a dev `wer`, which may make it one of the best."""
+    def save(self, row: dict | None = None) -> None:
+        """Write a checkpoint; with the `row` of an epoch, which may make it one of the best."""
         if not self.processes.first:
             return
         checkpoint = Checkpoint(
@@ -245,7 +247,10 @@ class Trainer:
             scaler=self.scaler.state_dict(),
             batches_an_update=self.batches_an_update,
         )
-        self.checkpoints.save(checkpoint, wer)
+        if row and "dev_wer" in row:
+            self.checkpoints.save(checkpoint, row["dev_wer"], row["dev_loss"])
+        else:
+            self.checkpoints.save(checkpoint)
 
     def _step(self, share: float) -> None:
         optimiser = self.config.optimiser
@@ -272,8 +277,8 @@ class Trainer:
         """Count the epoch, and complete the `row` that is logged of it."""
         at = self.at
         at.epoch, at.update = at.epoch + 1, 0
-        if row.get("dev_wer", float("inf")) < at.best:
-            at.best, at.best_epoch = row["dev_wer"], at.epoch
+        if "dev_wer" in row and (row["dev_wer"], row["dev_loss"]) < (at.best, at.best_loss):
+            at.best, at.best_loss, at.best_epoch = row["dev_wer"], row["dev_loss"], at.epoch
         row["train_loss"] = at.loss_sum / at.loss_count if at.loss_count else float("inf")
         row |= {"minutes": at.seconds / 60, "audio_hours_an_hour": at.epoch_audio / at.epoch_seconds}
         at.loss_sum, at.loss_count, at.skipped, at.epoch_seconds, at.epoch_audio = 0.0, 0, 0, 0.0, 0.0

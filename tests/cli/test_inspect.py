@@ -307,7 +307,7 @@ def test_the_figures_of_a_run(run, tmp_path, capsys):
 
     rows = [json.loads(line) for line in (copy / "log.jsonl").read_text().splitlines()]
     epochs, updates = [r for r in rows if "dev_wer" in r], [r for r in rows if "dev_wer" not in r]
-    best = min(epochs, key=lambda row: row["dev_wer"])
+    best = min(epochs, key=lambda row: (row["dev_wer"], row["dev_loss"]))
     assert cells["epochs"] == "3" and cells["updates"] == f"{len(updates)}"
     assert cells["minutes"] == f"{epochs[-1]['minutes']:.1f}"
     assert (

@@ -8,7 +8,7 @@ import sys
 import pytest
 import soundfile
 from ambiguous import blend, build_lm, write_dev
-from conftest import RATE
+from conftest import RATE, tones
 
 import speechrnn
 from speechrnn.acoustic import AcousticModel
@@ -64,6 +64,18 @@ def test_what_is_tuned_is_used_without_a_flag(package, lm, dev, capsys, monkeypa
     assert heard(package, lm=False) == "good way now"
     assert main(["evaluate", str(package), str(dev)]) == 0
     assert capsys.readouterr().out.startswith("%WER 0.00 [ 0 / 7")
+
+
+def test_a_dev_set_that_decides_nothing_is_named_and_changes_little(package, lm, tmp_path, capsys):
+    sound = tones("good day now")
+    soundfile.write(tmp_path / "clear.wav", sound, RATE)
+    easy = tmp_path / "easy.jsonl"
+    easy.write_text('{"audio_filepath": "clear.wav", "text": "good day now"}\n')
+    tune(package, easy, "--lm", lm)
+    assert "are within one error of the best: this dev set is too small or too easy" in capsys.readouterr().err
+    decoder = read_package(package).decoder
+    assert (decoder["lm_weight"], decoder["word_bonus"], decoder["beam"]) == (0.5, 1.0, 64)
+    assert "prior_weight" not in decoder
 
 
 def test_again_for_the_model_that_is_there(package, lm, dev, capsys):

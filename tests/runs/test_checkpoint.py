@@ -112,7 +112,7 @@ def test_a_newer_format_is_refused_by_its_number(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "FORMAT", 99)
     write_checkpoint(tmp_path / "step-1.pt", example())
     monkeypatch.undo()
-    with pytest.raises(InputError, match="checkpoint format 99; this version reads up to 2: upgrade"):
+    with pytest.raises(InputError, match="checkpoint format 99; this version reads up to 3: upgrade"):
         read_checkpoint(tmp_path / "step-1.pt")
 
 
@@ -145,13 +145,25 @@ def test_the_last_and_the_best_are_kept(tmp_path):
     for step, wer in enumerate([90.0, 9.5, 30.0, 9.5, None, 100.0], start=1):
         kept.save(example(step), wer)
     assert names(tmp_path) == [
-        "best-0009.50000-step-00000002.pt",
-        "best-0009.50000-step-00000004.pt",
+        "best-0009.50000-00000.00000-step-00000002.pt",
+        "best-0009.50000-00000.00000-step-00000004.pt",
         "step-00000005.pt",
         "step-00000006.pt",
     ]
     assert [read_checkpoint(path).position.step for path in kept.by_step()] == [5, 6]
     assert [read_checkpoint(path).position.step for path in kept.by_wer()] == [2, 4]
+
+
+def test_of_equal_wer_the_lowest_loss_is_the_best(tmp_path):
+    """An easy dev set has 0 % long before the model is good."""
+    kept = Checkpoints(tmp_path, best=4)
+    for step, loss in enumerate([3.0, float("nan"), 0.5, 10.25, float("inf")], start=1):
+        kept.save(example(step), 0.0, loss)
+    kept.save(example(6), 0.5, 0.1)
+    assert [read_checkpoint(path).position.step for path in kept.by_wer()] == [3, 1, 4, 2]
+    old = kept.by_wer()[0]
+    old.rename(old.with_name("best-0000.00000-step-00000003.pt"))  # as earlier versions named them: after the others
+    assert [read_checkpoint(path).position.step for path in kept.by_wer()] == [1, 4, 2, 3]
 
 
 def test_the_best_is_its_own_file_when_the_step_is_written_again(tmp_path):
@@ -246,7 +258,7 @@ def test_killed_between_its_two_names_the_best_is_there(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert kept.newest().position.step == 2 and read_checkpoint(kept.by_wer()[0]).position.step == 2
     kept.save(example(3), wer=60.0)
-    assert names(tmp_path)[0] == "best-0040.00000-step-00000002.pt" and kept.newest().position.step == 3
+    assert names(tmp_path)[0] == "best-0040.00000-00000.00000-step-00000002.pt" and kept.newest().position.step == 3
 
 
 def test_files_of_other_names_are_left_alone(tmp_path):
@@ -256,7 +268,12 @@ def test_files_of_other_names_are_left_alone(tmp_path):
     write_checkpoint(tmp_path / "checkpoints" / "best-of-all.pt", example(9))
     for path in (*kept.by_step(), *kept.by_wer()):
         path.with_name(f"{path.stem}-good.pt").write_bytes(path.read_bytes())
-    others = {"step-mine.pt", "best-of-all.pt", "step-00000001-good.pt", "best-0050.00000-step-00000001-good.pt"}
+    others = {
+        "step-mine.pt",
+        "best-of-all.pt",
+        "step-00000001-good.pt",
+        "best-0050.00000-00000.00000-step-00000001-good.pt",
+    }
     kept.save(example(2), wer=40.0)
     kept.save(example(3), wer=30.0)
     assert kept.newest().position.step == 3 and others <= set(names(tmp_path))

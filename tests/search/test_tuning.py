@@ -1,15 +1,21 @@
 """Tuning on made error functions: what it finds, what it asks for, and how it chooses between equals."""
 
+import inspect
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechrnn.search.beam import BeamSearch
 from speechrnn.search.tuning import (
     BEAMS,
+    DEFAULT,
+    DEFAULT_BEAM,
     GRID_BEAM,
     LM_WEIGHTS,
     PRIOR_WEIGHTS,
     WORD_BONUSES,
+    as_good,
     at_the_edge,
     best_cell,
     tune,
@@ -58,11 +64,33 @@ def test_of_equals_the_one_in_better_company_is_chosen():
     assert best_cell(grid) == (8, 6)
 
 
+def test_where_nothing_is_decided_the_defaults_stay():
+    count_errors, _ = of_cells(dict.fromkeys(CELLS, 0))
+    tuned = tune(count_errors)
+    defaults = inspect.signature(BeamSearch).parameters
+    assert tuned.lm_weight == defaults["lm_weight"].default and tuned.word_bonus == defaults["word_bonus"].default
+    assert tuned.beam == defaults["width"].default == DEFAULT_BEAM
+    assert as_good(tuned.grid) == len(tuned.grid)
+
+
+@given(st.sets(st.sampled_from([cell for cell in CELLS if cell != DEFAULT]), max_size=20))
+def test_a_few_errors_here_and_there_do_not_drive_it_into_a_corner(errors):
+    """At the default four neighbours of eight may have an error, in a corner none of three."""
+    errors = {cell for cell in errors if max(abs(cell[0] - 4), abs(cell[1] - 4)) > 1} | {(3, 3), (4, 3), (5, 5)}
+    count_errors, _ = of_cells({cell: int(cell in errors) for cell in CELLS})
+    assert tune(count_errors).best == DEFAULT
+
+
+def test_how_many_are_as_good_as_the_best():
+    assert as_good({(0, 0): 7, (0, 2): 8, (2, 0): 9}) == 2
+
+
 def test_the_narrowest_beam_that_is_as_good_as_that_of_the_grid_and_the_widest():
     for errors, chosen in (
         ((30, 12, 10, 10, 10, 10), 16),
         ((30, 12, 11, 10, 9, 10), 32),
-        ((10, 10, 10, 10, 10, 10), 4),
+        ((10, 10, 10, 10, 10, 10), 64),
+        ((10, 11, 10, 10, 11, 10), 4),
         ((30, 20, 15, 12, 11, 10), 128),
         ((40, 9, 50, 10, 50, 50), 8),
     ):

@@ -70,6 +70,19 @@ def test_what_a_run_leaves_in_its_folder(trained):
     assert find_checkpoint(trained).position == then
 
 
+def test_of_epochs_of_equal_dev_wer_that_with_the_lowest_loss_is_the_best(corpus, tmp_path):
+    """On an easy dev set the first epoch without an error is far from the best model."""
+    trainer = Trainer(tiny(corpus, tmp_path / "run", optimiser__epochs=5, optimiser__patience=2))
+    losses = [(50.0, 9.0), (0.0, 4.0), (0.0, 2.0), (0.0, 3.0), (0.5, 1.0)]
+    rows = iter(
+        {"dev_wer": wer, "dev_loss": loss, "dev_counts": "", "blank_share": 0.5, "samples": []} for wer, loss in losses
+    )
+    trainer.evaluate = lambda stopped: next(rows)
+    assert trainer.train() == 0
+    assert find_checkpoint(tmp_path / "run").position.epoch == trainer.at.best_epoch == 3
+    assert (trainer.at.best, trainer.at.best_loss, trainer.at.epoch) == (0.0, 2.0, 5)
+
+
 def test_tensorboard_shows_what_the_log_holds(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -71,7 +71,7 @@ def _lowest(epochs: Columns) -> str:
     wer = epochs.get("dev_wer", np.zeros(0))
     if not np.isfinite(wer).any():
         return "-"
-    row = int(np.nanargmin(wer))
+    row = np.lexsort((epochs.get("dev_loss", wer), wer))[0]  # as the best checkpoint is chosen
     when = f" after epoch {epochs['epoch'][row]:.0f}" if "epoch" in epochs else ""
     return f"{wer[row]:.2f} %{when}, update {epochs['step'][row]:.0f}"
 
