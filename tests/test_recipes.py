@@ -157,7 +157,10 @@ def test_english(mini_librispeech):
     tiny_an4(corpora / "an4")
     tiny_speechocean(corpora / "speechocean762", recipe / "test_learners.txt")
     tiny_repositories(corpora / "more" / "repositories", recipe / "utterances")
-    (folder / "data" / "english").mkdir()
+    words = folder / "data" / "english" / "words"  # the bundled model would find none in these recordings
+    words.mkdir(parents=True)
+    recording = next((corpora / "an4").rglob("*.wav"))
+    (words / "all.jsonl").write_text(f'{{"id": "word", "audio_filepath": "{recording}", "text": "GO"}}\n')
     with lzma.open(folder / "data" / "english" / "modern.txt.xz", "wt") as modern:  # that of the recipe is fetched
         modern.write("YOU GO LOW\nSEE HER\n" * 5)
     with lzma.open(folder / "data" / "lm" / "words-214k.txt.xz", "wt") as listed:
@@ -190,6 +193,19 @@ def test_speech_that_is_not_in_its_repository_is_named(tmp_path):
     assert table == "audio\ttext\tspeaker\nkorliu-validated_1.flac\tYou go low.\tanna\n"
     done = subprocess.run([*command[:2], "other", tmp_path / "more"], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "other: expected one of librilight-gautam" in done.stderr
+
+
+def test_words_are_cut_half_way_to_their_neighbours_and_in_pauses(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "recipes" / "english")
+    from single_words import RATE, cut
+
+    from speechrnn.transcript import Word
+
+    sound = np.ones(3 * RATE, np.float32)
+    words = [Word("a", 0.5, 0.9, 0.9), Word("short", 0.95, 1.0, 0.9), Word("b", 1.1, 1.5, 0.7)]
+    parts = [(text, confidence, len(part) / RATE) for text, confidence, part in cut(sound, words)]
+    assert parts == [("a", 0.9, pytest.approx(0.575, abs=1e-3)), ("b", 0.7, pytest.approx(0.6, abs=1e-3))]
+    assert all(part[0] == part[-1] == 0 for _, _, part in cut(sound, words))
 
 
 def test_sentences_are_written_as_they_are_said(monkeypatch):

@@ -10,11 +10,12 @@ or into a model for sherpa-onnx.
   speechrnn export models/an4 sherpa/an4 --format sherpa-onnx
                                             model.onnx and tokens.txt for it
 
-Of a run's folder the checkpoint with the lowest dev WER is taken, of equal ones
-that with the lowest dev loss, or the last where there was no dev set. A package that stands at DST is replaced, unless
-it holds a language model or files of others. A package that is exported keeps
-its language model, its decoder's settings and its card. Its weights cannot
-become more exact than they are.
+Of a run's folder the checkpoint with the lowest dev WER is taken, of equal
+ones that with the lowest dev loss, or the last where there was no dev set. A
+package that stands at DST is replaced, unless it holds a language model or
+files of others. A package that is exported keeps its language model, its
+decoder's settings and its card. Its weights cannot become more exact than they
+are.
 """
 
 import argparse

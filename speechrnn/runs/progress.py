@@ -5,6 +5,7 @@ import json
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -145,6 +146,7 @@ class _Events:
         with self._or_none():
             from torch.utils.tensorboard import SummaryWriter
 
+            threading.excepthook = _but_for_tensorboard
             self._writer = SummaryWriter(str(folder), purge_step=first_step)
 
     def add(self, step: int, scalars: dict[str, float]) -> None:
@@ -199,3 +201,9 @@ class _Terminal:
 def _is_done(at: Position, row: dict) -> bool:
     """Whether the logged update, or epoch, lies before the position."""
     return row["epoch"] <= at.epoch if is_epoch(row) else row["step"] <= at.step
+
+
+def _but_for_tensorboard(args: threading.ExceptHookArgs) -> None:
+    """Print what a thread raised, unless it is SummaryWriter's: then the next call of it raises the same."""
+    if not type(args.thread).__module__.startswith("tensorboard."):
+        threading.__excepthook__(args)
